@@ -1,0 +1,59 @@
+"""The command line: every command is a file in commands/, imported in full only when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..foundation.errors import UserError
+from .commands.compare import compare
+from .commands.data import app as data_app
+from .commands.doctor import doctor
+from .commands.init import init
+from .commands.ls import ls
+from .commands.run import run
+from .commands.table import table
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="cxrbench",
+    help="Compare chest X-ray encoders: fair trials, kept predictions, honest tables.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+app.command()(run)
+app.command()(table)
+app.command()(compare)
+app.command()(ls)
+app.add_typer(data_app, name="data")
+app.command()(doctor)
+app.command()(init)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"cxrbench {installed('cxrbench')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. Exit code 0 done, 1 the answer is no, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except UserError as error:
+        print(f"cxrbench: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("cxrbench: interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

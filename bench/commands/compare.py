@@ -1,0 +1,64 @@
+"""`cxrbench compare`: two encoders, paired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="One encoder.")],
+    b: Annotated[str, typer.Argument(help="The other.")],
+    task: Annotated[str, typer.Option(help="Task to compare them on.")],
+    store: Annotated[Path, typer.Option(help="Folder of records.")] = Path("cxrbench-results"),
+    metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one.")] = None,
+    settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
+    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
+) -> None:
+    """Show the paired differences between two encoders on the same draws and test images."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ...foundation.errors import UserError
+    from ...foundation.registry import include as include_file
+    from ...results.pairs import paired_differences
+    from ...results.store import Store
+    from ...tasks.registry import tasks
+
+    for file in include or []:
+        include_file(file)
+    if not store.is_dir():
+        raise UserError(f"--store {store}: no such folder; `cxrbench run` makes one")
+    rows = paired_differences(Store(store), tasks.get(task), a, b, metric, settings)
+    synthetic = "   [dim]SYNTHETIC phantom data[/]" if any(row.synthetic for row in rows) else ""
+    title = f"[bold]{task}[/bold]: {rows[0].metric}, A = {a}, B = {b}{synthetic}"
+    shown = Table(title=title, title_justify="left", title_style="", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    shown.add_column("variant, protocol")
+    for column in ("fraction", "pairs", "A", "B", "A - B (SD)", "A better : B better", "only A right : only B right"):
+        shown.add_column(column, justify="right")
+    for row in rows:
+        sd = "" if row.sd is None else f" ({row.sd:.4f})"
+        difference = "undefined" if row.difference is None else f"{row.difference:+.4f}{sd}"
+        shown.add_row(
+            row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}",
+            f"{row.fraction:g} %",
+            str(row.replicates),
+            _number(row.mean_a),
+            _number(row.mean_b),
+            difference,
+            f"{row.a_better} : {row.b_better}",
+            f"{row.only_a_right} : {row.only_b_right}",
+        )
+    console = Console()
+    console.print(shown)
+    console.print(
+        f"  test set: {rows[0].n} images of {rows[0].patients} patients; differences are shown, not tested",
+        style="dim",
+        highlight=False,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"

@@ -1,0 +1,156 @@
+"""`cxrbench run`: pass encoders over tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...foundation.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ...results.store import Store
+    from ..config import RunConfig
+    from ..plan import Plan
+
+
+def run(
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Encoders, comma-separated: names of `ls encoders`, timm:NAME, or NAME=PATH of a checkpoint."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Tasks, comma-separated: names of `ls tasks`.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder of the dataset, TASK=PATH,TASK=PATH, or phantom[:n=600,size=128,seed=1]."),
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder for the records.  [default: cxrbench-results]")] = None,
+    fractions: Annotated[str | None, typer.Option(help="Per cent of the training patients, such as 1,10,50.")] = None,
+    replicates: Annotated[int | None, typer.Option(help="Random draws a fraction.")] = None,
+    variant: Annotated[str | None, typer.Option(help="Versions of the task, comma-separated.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="frozen (probe on fixed features) or finetune.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Settings of a paper, by name; the task's TOML has them.")] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.lr=1e-4.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Fine-tuning trials at a time.  [default: 1]")] = None,
+    include: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded images and features.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.  [default: cxrbench.toml]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials and what they may cost.")] = False,
+) -> None:
+    """Run encoders over tasks; finished trials are never run again.
+
+    The same command goes on where an earlier one stopped, whatever stopped it.
+    """
+    from ...results.store import Store
+    from ..config import parse_data, parse_fractions, parse_list, run_config
+
+    settled = run_config(
+        {
+            "encoders": parse_list("--encoder", encoder),
+            "tasks": parse_list("--task", task),
+            "data": parse_data(data),
+            "store": store,
+            "cache": cache,
+            "fractions": parse_fractions(fractions),
+            "replicates": replicates,
+            "variants": parse_list("--variant", variant),
+            "protocol": protocol,
+            "preset": preset,
+            "jobs": jobs,
+            "include": include,
+        },
+        assign or (),
+        config,
+    )
+    _run(settled, Store(settled.store), dry_run)
+
+
+def _run(config: RunConfig, store: Store, dry_run: bool) -> None:
+    from rich.console import Console
+
+    from ...foundation.progress import progress_for_terminal
+    from ..executor import execute
+    from ..plan import make_plan
+
+    console = Console(stderr=True)
+    progress = progress_for_terminal()
+    plan = make_plan(config, store, progress)
+    if dry_run:
+        _show_plan(plan, store, Console())
+        return
+    store.writable()
+    done = len(plan.trials) - len(plan.pending)
+    _announce(plan, done, console)
+    if not plan.pending:
+        store.tidy()
+        return
+    try:
+        failures = execute(config, plan, store, progress)
+    except KeyboardInterrupt:
+        kept = sum(store.has(each.place) for each in plan.trials)
+        raise _Interrupted(
+            f"interrupted; {kept} of {len(plan.trials)} trials are in {store.path}, the same command goes on there"
+        ) from None
+    store.tidy()
+    if failures:
+        raise UserError("\n".join(dict.fromkeys(failures)))
+    console.print(f"{len(plan.pending)} trials done. See them: cxrbench table --store {store.path}", highlight=False)
+
+
+class _Interrupted(UserError):
+    exit_code = 130
+
+
+def _announce(plan: Plan, done: int, console: Console) -> None:
+    synthetic = any(group.data.radiographs.synthetic for group in plan.groups)
+    total = len(plan.trials)
+    words = f"{total} trials, {done} done before" if done else f"{total} trials"
+    if done == total:
+        words += ": nothing to run"
+    console.print(words + (" (synthetic phantom data)" if synthetic else ""), highlight=False)
+
+
+def _show_plan(plan: Plan, store: Store, console: Console) -> None:
+    from rich.table import Table
+
+    from ..plan import cost_in_seconds, time_one_image
+
+    shown = Table(title=f"Plan into {store.path}", title_justify="left", box=None, header_style="bold")
+    for column in ("encoder", "task", "variant", "protocol", "fractions (%)"):
+        shown.add_column(column)
+    for column in ("trials", "done", "to run"):
+        shown.add_column(column, justify="right")
+    for group in plan.groups:
+        one = group.trials[0].trial
+        counts: dict[float, int] = {}
+        for each in group.trials:
+            counts[each.trial.fraction] = counts.get(each.trial.fraction, 0) + 1
+        draws = ", ".join(f"{fraction:g} x {count}" for fraction, count in counts.items())
+        done = len(group.trials) - len(group.pending)
+        cells = (one.encoder, one.task, one.variant, one.protocol, draws)
+        shown.add_row(*cells, str(len(group.trials)), str(done), str(len(group.pending)))
+    console.print(shown)
+    data = {group.data.radiographs.root: group.data.radiographs for group in plan.groups}
+    for radiographs in data.values():
+        kind = ", synthetic phantom" if radiographs.synthetic else ""
+        console.print(f"{radiographs.dataset}: {len(radiographs)} images{kind}", highlight=False)
+    seconds = cost_in_seconds(plan, time_one_image)
+    console.print(
+        f"{len(plan.pending)} of {len(plan.trials)} trials to run; at most about {_duration(seconds)} "
+        "of passes through the networks on this machine (early stopping and cached features make it less)",
+        highlight=False,
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"

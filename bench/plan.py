@@ -1,0 +1,224 @@
+"""The list of trials a run is made of, which of them are done, and a guess of what the rest costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..foundation.errors import UserError
+from ..foundation.progress import Progress
+from ..results.record import Identity, place_of
+from ..tasks.trial import Trial
+from .config import RunConfig
+
+if TYPE_CHECKING:
+    from ..data.radiographs import Radiographs
+    from ..pretrain.encoder import Encoder
+    from ..results.store import Store
+    from ..tasks.task import Task
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial with what identifies it, and whether the store has it."""
+
+    trial: Trial
+    identity: Identity
+    fingerprint: str
+    place: Path
+    done: bool
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A configured task with the radiographs it will use, read but not decoded."""
+
+    task: Task
+    radiographs: Radiographs
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trials of one encoder, task, variant and protocol: they share images, and features where frozen."""
+
+    encoder: Encoder
+    data: TaskData
+    trials: tuple[PlannedTrial, ...]
+
+    @property
+    def pending(self) -> tuple[PlannedTrial, ...]:
+        return tuple(each for each in self.trials if not each.done)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All groups of a run, in the order in which they run."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def trials(self) -> tuple[PlannedTrial, ...]:
+        return tuple(each for group in self.groups for each in group.trials)
+
+    @property
+    def pending(self) -> tuple[PlannedTrial, ...]:
+        return tuple(each for group in self.groups for each in group.pending)
+
+
+def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
+    """Everything that can be wrong is checked here, cheap things first; nothing is trained or decoded.
+
+    Raises:
+        UserError, RefusedError: unknown names, wrong settings, missing data or weights, leaking splits.
+    """
+    from ..foundation.registry import include
+    from ..pretrain import load_encoder
+
+    for file in config.include:
+        include(file)
+    configured = [(task, list(_cells(config, task))) for task in _configured_tasks(config)]
+    encoders = [load_encoder(spec) for spec in config.encoders]
+    _refuse_equal_names(encoders)
+    groups = []
+    for task, cells in configured:
+        data = _read(config, task, progress)
+        splits: dict[tuple[str, float, int], str] = {}
+        for encoder in encoders:
+            for variant, protocol, draws in cells:
+                trials = [
+                    Trial(encoder.meta.name, task.meta.name, variant, protocol, fraction, replicate)
+                    for fraction, replicate in draws
+                ]
+                planned = tuple(_planned(each, encoder, data, store, splits) for each in trials)
+                groups.append(Group(encoder, data, planned))
+    return Plan(tuple(groups))
+
+
+def cost_in_seconds(plan: Plan, seconds_per_image: Callable[[Group], float]) -> float:
+    """Upper guess for the pending trials: images passed times the seconds that one takes; done features are not known."""
+    total = 0.0
+    for group in plan.groups:
+        pending = [each.trial for each in group.pending]
+        if not pending:
+            continue
+        seen = [group.data.task.images_seen(trial, group.data.radiographs) for trial in pending]
+        # Frozen features are computed once for all trials of a group.
+        images = max(seen) if pending[0].protocol == "frozen" else sum(seen)
+        total += images * seconds_per_image(group)
+    return total
+
+
+def time_one_image(group: Group) -> float:
+    """Seconds one image takes through the encoder on this machine, from one small batch."""
+    import torch
+
+    size = group.data.task.image_size
+    batch = torch.zeros(4, 1, size, size)
+    encoder = group.encoder.eval()
+    with torch.inference_mode():
+        encoder(batch)
+        start = time.perf_counter()
+        encoder(batch)
+    return (time.perf_counter() - start) / len(batch)
+
+
+def _configured_tasks(config: RunConfig) -> list[Task]:
+    from ..tasks.registry import tasks
+
+    where = "--set" if config.settings else "task"
+    found = []
+    for name in config.tasks:
+        task = tasks.get(name).configured(config.preset, config.settings, where)
+        for variant in config.variants or ():
+            task.check(config.protocol or task.meta.protocols[0], variant)
+        if config.protocol is not None:
+            task.check(config.protocol, task.meta.variants[0])
+        config.data_of(name, task.meta.dataset)
+        found.append(task)
+    return found
+
+
+def _cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple[float, int]]]]:
+    """Variant, protocol, and the (fraction, replicate) pairs of the grid, small fractions first."""
+    planned = task.meta.replicates
+    fractions = sorted(config.fractions or planned)
+    draws = []
+    for fraction in fractions:
+        # A fraction that the task does not plan gets as many replicates as the smallest that it does.
+        count = config.replicates or planned.get(fraction) or planned[min(planned)]
+        draws += [(fraction, replicate) for replicate in range(count)]
+    protocol = config.protocol or task.meta.protocols[0]
+    for variant in config.variants or task.meta.variants:
+        yield variant, protocol, draws
+
+
+def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
+    from ..data import content_hashes, dataset_fingerprint, load
+    from ..data.phantom.dataset import parse_phantom, phantom_folder
+
+    place = config.data_of(task.meta.name, task.meta.dataset)
+    if place.split(":")[0] == "phantom":
+        folder = phantom_folder(task.meta.dataset, config.cache, **parse_phantom(place), progress=progress)
+    else:
+        folder = Path(place).expanduser()
+    radiographs = task.select(load(task.meta.dataset, folder))
+    hashes = content_hashes(radiographs, config.cache, progress)
+    return TaskData(task, radiographs, dataset_fingerprint(radiographs, hashes))
+
+
+def _planned(
+    trial: Trial, encoder: Encoder, data: TaskData, store: Store, splits: dict[tuple[str, float, int], str]
+) -> PlannedTrial:
+    draw = (trial.variant, trial.fraction, trial.replicate)
+    if draw not in splits:
+        split = data.task.split(data.radiographs, trial)
+        splits[draw] = split.digest(data.radiographs)
+    identity = Identity(
+        encoder=trial.encoder,
+        task=trial.task,
+        task_version=data.task.meta.version,
+        variant=trial.variant,
+        protocol=trial.protocol,
+        fraction=trial.fraction,
+        replicate=trial.replicate,
+        weights={
+            "sha256": encoder.meta.sha256,
+            "arch": encoder.meta.arch,
+            "channels": encoder.meta.channels,
+            "mean": list(encoder.meta.mean),
+            "std": list(encoder.meta.std),
+        },
+        dataset={
+            "name": data.radiographs.dataset,
+            "fingerprint": data.fingerprint,
+            "synthetic": data.radiographs.synthetic,
+            "images": len(data.radiographs),
+        },
+        split=splits[draw],
+        settings=data.task.settings_of(trial),
+        seed=trial.replicate,
+    )
+    fingerprint = identity.fingerprint()
+    place = place_of(trial, fingerprint)
+    return PlannedTrial(trial, identity, fingerprint, place, store.has(place))
+
+
+def refreshed(plan: Plan, store: Store) -> Plan:
+    """The same plan with `done` looked up again."""
+    return Plan(
+        tuple(
+            replace(group, trials=tuple(replace(each, done=store.has(each.place)) for each in group.trials))
+            for group in plan.groups
+        )
+    )
+
+
+def _refuse_equal_names(encoders: list[Encoder]) -> None:
+    names = [encoder.meta.name for encoder in encoders]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"--encoder: two encoders are called {twice[0]!r}; name a checkpoint with NAME=PATH")

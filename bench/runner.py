@@ -1,0 +1,122 @@
+"""Runs the pending trials of a plan and saves each as soon as it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..foundation.errors import UserError
+from ..foundation.progress import Progress, Step
+from ..results.record import Record
+from ..tasks.task import Context
+from .plan import Group, Plan, PlannedTrial
+from .provenance import provenance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..data.images import Images
+    from ..results.store import Store
+    from ..tasks.trial import Trial, TrialResult
+
+WAIT_SECONDS = 0.5
+
+
+class Runner:
+    """Works through a plan. Several runners, in any processes, can share one store: each trial is run once."""
+
+    def __init__(self, store: Store, cache: Path, progress: Progress):
+        self._store = store
+        self._context = Context(cache=cache, partial=store.partial, progress=progress)
+        self._images: dict[tuple[str, int, str], Images] = {}
+
+    def run(self, plan: Plan) -> list[str]:
+        """Run what is pending. Returns one line for each group that could not be finished; the others are."""
+        failures = []
+        pending = len(plan.pending)
+        with self._context.progress.step("trials", pending) as step:
+            for group in plan.groups:
+                if not group.pending:
+                    continue
+                try:
+                    self._run_group(group, step)
+                except UserError as error:
+                    failures.append(str(error))
+        return failures
+
+    def prepare(self, group: Group) -> Images:
+        """The decoded images of `group`, from the cache or made now."""
+        from ..data import prepare_images
+
+        data = group.data
+        key = (data.fingerprint, data.task.image_size, data.task.preprocessing)
+        if key not in self._images:
+            self._images[key] = prepare_images(
+                data.radiographs,
+                data.task.image_size,
+                data.task.preprocessing,
+                self._context.cache,
+                progress=self._context.progress,
+            )
+        return self._images[key]
+
+    def _run_group(self, group: Group, step: Step) -> None:
+        images = self.prepare(group)
+        planned = {each.trial: each for each in group.pending}
+        claimed = self._claimed(list(group.pending), step)
+        about = provenance()
+        for result in group.data.task.run(group.encoder, claimed, images, self._context):
+            started = datetime.now(UTC)
+            record = make_record(planned[result.trial], group, result, {**about, "finished": started.isoformat()})
+            self._store.save(record, result.predictions, result.history)
+            step.advance(1, str(result.trial))
+
+    def _claimed(self, pending: list[PlannedTrial], step: Step) -> Iterator[Trial]:
+        """Trials that nobody else runs, each claimed while it is worked on; those of others are awaited at the end."""
+        while pending:
+            taken_by_others = []
+            for each in pending:
+                with self._store.claim(each.fingerprint) as free:
+                    if not free:
+                        taken_by_others.append(each)
+                    elif self._store.has(each.place):
+                        step.advance(1)
+                    else:
+                        yield each.trial
+            if len(taken_by_others) == len(pending):
+                time.sleep(WAIT_SECONDS)
+            pending = taken_by_others
+
+
+def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about: dict[str, object]) -> Record:
+    """The record of a finished trial; its metrics come from the predictions alone."""
+    metrics = group.data.task.score(result.predictions)
+    identity = planned.identity
+    meta = group.encoder.meta
+    described = {"weights": meta.weights, "licence": meta.licence, "trained_on": meta.trained_on, "seed": meta.seed}
+    return Record(
+        fingerprint=planned.fingerprint,
+        encoder=identity.encoder,
+        task=identity.task,
+        variant=identity.variant,
+        protocol=identity.protocol,
+        fraction=identity.fraction,
+        replicate=identity.replicate,
+        metrics=metrics,
+        synthetic=group.data.radiographs.synthetic,
+        task_version=identity.task_version,
+        weights={**identity.weights, **described},
+        dataset=identity.dataset,
+        split={**result.split, "hash": identity.split},
+        settings=identity.settings,
+        settings_hash=identity.settings_hash(),
+        seed=identity.seed,
+        resolved=result.resolved,
+        notes=[*group.data.radiographs.notes, *result.notes],
+        provenance={**about, "seconds": round(result.seconds, 3)},
+        results_version=identity.results_version,
+    )

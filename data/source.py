@@ -1,0 +1,66 @@
+"""One public dataset: what it is, how its files are read, and how phantoms are written in its layout."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ..foundation.registry import Registry, modules_in
+from .radiographs import Radiographs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .phantom.case import PhantomCase, PhantomPlan
+
+
+class Source(ABC):
+    """A dataset that `load` can read by name. One subclass a file in data/sources/."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    licence: ClassVar[str]
+    citation: ClassVar[str]
+    labels: ClassVar[tuple[str, ...]]
+    exclusive: ClassVar[bool]
+
+    @abstractmethod
+    def read(self, root: Path) -> Radiographs:
+        """Read the files below `root`, whichever of the dataset's layouts lies there.
+
+        Raises UserError, naming the file and the way out, where something is missing or wrong.
+        """
+
+    @abstractmethod
+    def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
+        """Which patients, views and findings `n` phantom images of this dataset would have."""
+
+    @abstractmethod
+    def write_phantom(self, cases: Iterable[PhantomCase], root: Path) -> None:
+        """Write phantom images and their labels in this dataset's real layout below `root`."""
+
+
+datasets: Registry[Source] = Registry("dataset", "cxrbench.datasets", lambda: modules_in("cxrbench.data.sources"))
+
+
+def load(dataset: str, path: Path | str) -> Radiographs:
+    """Read `dataset` (a registered name) from the folder `path`, or from the phantom of that name.
+
+    Raises:
+        UserError: unknown dataset, missing folder, or files that are missing or wrong; one line each.
+    """
+    from .phantom.marker import is_phantom
+
+    root = Path(path)
+    source = datasets.get(dataset)
+    if not root.is_dir():
+        from ..foundation.errors import UserError
+
+        raise UserError(f"{dataset}: no folder {root}; give the dataset's folder with --data")
+    radiographs = source.read(root)
+    if is_phantom(root):
+        from dataclasses import replace
+
+        radiographs = replace(radiographs, synthetic=True)
+    return radiographs

@@ -1,0 +1,95 @@
+"""Files that are replaced whole or not at all, and hashes of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from .errors import UserError
+
+
+def default_cache() -> Path:
+    """The folder for what can be made again: decoded images, features, phantoms, downloaded weights."""
+    return user_cache_path("cxrbench")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; what stands there afterwards replaces `path` in one step.
+
+    On an exception `path` is left as it was and the half-written file goes.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            yield beside
+            _sync(beside)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path, beside: Path) -> Iterator[Path]:
+    """The empty folder `beside` (same disk as `path`) to fill; it becomes `path` in one step.
+
+    What an earlier, killed writer left in `beside` goes first, so only one writer at a time may use it.
+    An existing `path` is never overwritten: the new folder is dropped then, because whoever made the
+    other one finished first. On an exception nothing is left.
+    """
+    with writing(path):
+        try:
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            yield beside
+            for file in beside.iterdir():
+                _sync(file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.rename(beside, path)
+            except OSError:
+                if not path.exists():
+                    raise
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk or a read-only folder into one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"cannot write {path}: {reason}; free some space or choose another folder") from error
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of the bytes of `path`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_json(value: Any) -> str:
+    """Hexadecimal SHA-256 of `value` as JSON with sorted keys, equal on every machine and Python."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Force `path` to the disk before it gets its final name, so that a power cut leaves no empty file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""The record of one trial: its metrics and everything that made it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..foundation.errors import UserError
+from ..foundation.files import sha256_of_json
+
+SCHEMA_VERSION = 1
+# Raised when a change in code that is shared by all tasks changes results.
+RESULTS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is known of a trial before it runs, and decides whether it was run already.
+
+    Attributes:
+        weights: hash of the encoder's tensors, or of architecture, initialisation and seed; architecture and normalisation.
+        dataset: name, content hash, preprocessing, size, and whether it is synthetic.
+        split: hash of the split.
+        settings: all resolved settings that bear on the trial, precision included.
+        seed: seeds of the draw, the head and the batch order.
+    """
+
+    encoder: str
+    task: str
+    task_version: int
+    variant: str
+    protocol: str
+    fraction: float
+    replicate: int
+    weights: dict[str, Any]
+    dataset: dict[str, Any]
+    split: str
+    settings: dict[str, Any]
+    seed: int
+    results_version: int = RESULTS_VERSION
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits; equal for equal trials on every machine. The encoder's shown name is not in it."""
+        known = {key: value for key, value in asdict(self).items() if key != "encoder"}
+        return sha256_of_json(known)[:16]
+
+    def settings_hash(self) -> str:
+        """8 hexadecimal digits over what must be equal in a column of a table: settings, data and versions."""
+        shared = (self.task, self.task_version, self.results_version, self.dataset, self.settings)
+        return sha256_of_json(shared)[:8]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial's record, as `record.json` holds it.
+
+    Attributes:
+        fingerprint: hash of the identity.
+        metrics: name -> value; None where undefined.
+        split: counts of rows and patients, hash, and labels the draw lacks.
+        resolved: what was decided while running: strengths, epochs, thresholds.
+        notes: sentences for whoever reads the numbers.
+        provenance: versions, device, code revision, start and duration.
+    """
+
+    fingerprint: str
+    encoder: str
+    task: str
+    variant: str
+    protocol: str
+    fraction: float
+    replicate: int
+    metrics: dict[str, float | None]
+    synthetic: bool
+    task_version: int
+    weights: dict[str, Any]
+    dataset: dict[str, Any]
+    split: dict[str, Any]
+    settings: dict[str, Any]
+    settings_hash: str
+    seed: int
+    resolved: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    results_version: int = RESULTS_VERSION
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def place(self) -> Path:
+        """Folder of this record inside its store."""
+        return place_of(self, self.fingerprint)
+
+    def to_json(self) -> str:
+        """The text of record.json. Raises ValueError on NaN: undefined values are None."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Read a record.json. Raises UserError naming the file where it is cut, foreign or of a newer version."""
+        try:
+            values = json.loads(path.read_bytes())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise UserError(
+                f"{path}: damaged, not a whole JSON document; remove its folder and run the command again"
+            ) from error
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if not isinstance(version, int):
+            raise UserError(f"{path}: not a record of cxrbench (no schema_version); remove its folder")
+        if version > SCHEMA_VERSION:
+            raise UserError(f"{path}: written by a newer cxrbench (schema {version}); upgrade to read it")
+        known = {one.name for one in fields(cls)}
+        lacking = known - set(values)
+        if lacking:
+            raise UserError(f"{path}: lacks {', '.join(sorted(lacking))}; remove its folder and run the command again")
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+
+def place_of(trial: Any, fingerprint: str) -> Path:
+    """`task/variant/encoder/protocol/fraction/replicate-fingerprint` of anything that has these attributes."""
+    encoder = trial.encoder.replace("/", "_")
+    leaf = f"{trial.replicate}-{fingerprint}"
+    return Path(trial.task, trial.variant, encoder, trial.protocol, f"{trial.fraction:g}", leaf)

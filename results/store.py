@@ -1,0 +1,127 @@
+"""A folder of records: plain files, each trial written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..foundation.errors import UserError
+from ..foundation.files import new_folder, writing
+from .record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..tasks.predictions import Predictions
+
+RECORD, PREDICTIONS, HISTORY = "record.json", "predictions.parquet", "history.csv"
+PARTIAL = ".partial"
+
+
+class Store:
+    """`<store>/<task>/<variant>/<encoder>/<protocol>/<fraction>/<replicate>-<fingerprint>/`.
+
+    Nothing else is needed to read it, so it can be copied, merged and shared. Half-written trials,
+    resume checkpoints and claims lie in `.partial/`.
+    """
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+
+    @property
+    def partial(self) -> Path:
+        """Folder for what is not finished."""
+        return self.path / PARTIAL
+
+    def records(self, on_damage: Callable[[UserError], None] | None = None) -> Iterator[Record]:
+        """All records, in the order of their folders.
+
+        A record that cannot be read raises UserError, or is handed to `on_damage` and passed over.
+        """
+        for folder in self.folders():
+            try:
+                yield Record.read(folder / RECORD)
+            except UserError as error:
+                if on_damage is None:
+                    raise
+                on_damage(error)
+
+    def folders(self) -> Iterator[Path]:
+        """Folders of trials, six levels down, sorted by name (replicates by number)."""
+        level = [self.path] if self.path.is_dir() else []
+        for depth in range(6):
+            level = [entry for folder in level for entry in _folders_in(folder, by_number=depth >= 4)]
+        yield from level
+
+    def has(self, place: Path) -> bool:
+        """Whether a whole trial lies at `place` (relative to the store)."""
+        return (self.path / place / RECORD).is_file() and (self.path / place / PREDICTIONS).is_file()
+
+    def save(self, record: Record, predictions: Predictions, history: pd.DataFrame) -> Path:
+        """Write one trial; it appears in one step and never replaces another.
+
+        Raises UserError naming the store where the disk is full or read-only; nothing is left then.
+        """
+        place = self.path / record.place
+        with new_folder(place, self.partial / record.fingerprint) as folder:
+            predictions.write(folder / PREDICTIONS)
+            history.to_csv(folder / HISTORY, index=False)
+            (folder / RECORD).write_text(record.to_json(), encoding="utf-8")
+        return place
+
+    def predictions(self, record: Record) -> Predictions:
+        """The predictions of `record`. Raises UserError where the file is missing or damaged."""
+        from ..tasks.predictions import Predictions
+
+        return Predictions.read(self.path / record.place / PREDICTIONS)
+
+    def writable(self) -> None:
+        """Raise UserError where nothing can be written here: asked before any training."""
+        with writing(self.path):
+            self.partial.mkdir(parents=True, exist_ok=True)
+            probe = self.partial / f"probe-{os.getpid()}"
+            probe.write_bytes(b"\0" * 4096)
+            probe.unlink()
+
+    @contextmanager
+    def claim(self, fingerprint: str) -> Iterator[bool]:
+        """Hold the right to run a trial: True where it was free. It ends with the process, however that ends."""
+        from filelock import FileLock, Timeout
+
+        with writing(self.path):
+            self.partial.mkdir(parents=True, exist_ok=True)
+        file = self.partial / f"{fingerprint}.claim"
+        lock = FileLock(file, blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            # Whoever opened the file before it goes still gets its lock; the record that is there by then stops them.
+            file.unlink(missing_ok=True)
+            lock.release()
+
+    def tidy(self) -> None:
+        """Remove the folder for unfinished things where it is empty."""
+        with suppress(OSError):
+            self.partial.rmdir()
+
+
+def _folders_in(folder: Path, by_number: bool) -> list[Path]:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    names.sort(key=_leading_number if by_number else None)
+    return [folder / name for name in names]
+
+
+def _leading_number(name: str) -> tuple[float, str]:
+    try:
+        return float(name.split("-")[0]), name
+    except ValueError:
+        return float("inf"), name

@@ -1,0 +1,1 @@
+"""What encoders are tested on: trials in, predictions out, scored and compared without images."""

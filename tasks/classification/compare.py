@@ -1,0 +1,46 @@
+"""Paired differences between two classification trials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...foundation.errors import RefusedError
+from ..trial import Comparison
+from .scores import right_decisions
+
+if TYPE_CHECKING:
+    from ..predictions import Predictions
+    from ..task import Task
+
+
+def compare_classification(task: Task, a: Predictions, b: Predictions) -> list[Comparison]:
+    """One Comparison a metric. Raises RefusedError where samples, labels or truth differ."""
+    a, b = a.aligned_with(b)
+    if not np.array_equal(_truth(a), _truth(b), equal_nan=True):
+        raise RefusedError("the two trials disagree on the truth of their test samples; their label policies differ")
+    right_a, right_b = right_decisions(a), right_decisions(b)
+    scores_a, scores_b = task.score(a), task.score(b)
+    comparisons = []
+    for metric, value_a in scores_a.items():
+        value_b = scores_b.get(metric)
+        defined = value_a is not None and value_b is not None
+        comparisons.append(
+            Comparison(
+                metric=metric,
+                value_a=value_a,
+                value_b=value_b,
+                difference=value_a - value_b if defined else None,
+                n=len(a.table),
+                patients=a.table["patient_id"].nunique(),
+                only_a_right=int((right_a & ~right_b).sum()),
+                only_b_right=int((right_b & ~right_a).sum()),
+            )
+        )
+    return comparisons
+
+
+def _truth(predictions: Predictions) -> np.ndarray:
+    """Truth of all samples, float64: [N] for single-label, [N, labels] otherwise."""
+    return np.stack(predictions.table["truth"].to_list()).astype(np.float64)

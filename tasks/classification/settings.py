@@ -1,0 +1,79 @@
+"""Settings of classification tasks: typed, with defaults that are ours unless a preset names a paper."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ...foundation.settings import Settings
+from ...training.probe import ProbeSettings
+from ...training.settings import TrainingSettings
+
+
+class LabelSettings(Settings):
+    """Which labels count, and what an uncertain one means.
+
+    Attributes:
+        policy: uncertain labels become 1 (ones), 0 (zeros), are left out (ignore), or 1 for Edema and
+            Atelectasis and 0 for the rest (mixed).
+        main: labels averaged in `auc`; empty averages all.
+        negative: class that means healthy, for the binary view of single-label tasks.
+    """
+
+    policy: Literal["ones", "zeros", "ignore", "mixed"] = "ones"
+    main: tuple[str, ...] = ()
+    negative: str | None = None
+
+
+class DrawSettings(Settings):
+    """Where training and validation come from.
+
+    Attributes:
+        validation: `drawn` takes it out of the fraction, by patient; `val` takes the dataset's own rows.
+        validation_share: share of the drawn patients that validate.
+        amounts: variant -> class -> images to train on; a class that is not named keeps all of its images,
+            and a value under 1 is a share of them. Single-label tasks only.
+        smallest: variants in which every class is cut to the size of the smallest one.
+    """
+
+    validation: Literal["drawn", "val"] = "drawn"
+    validation_share: float = Field(0.1, ge=0, lt=1)
+    amounts: dict[str, dict[str, float]] = Field(default_factory=dict)
+    smallest: tuple[str, ...] = ()
+
+
+class FeatureSettings(Settings):
+    """How frozen features are computed.
+
+    Attributes:
+        precision: auto takes bf16 where the hardware is quick at it, else float32.
+        batch_size: images a forward pass.
+    """
+
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    batch_size: int = Field(64, ge=1)
+
+
+class ClassificationSettings(Settings):
+    """Everything that can be set about a classification task.
+
+    Attributes:
+        image_size: side in pixels of what the encoder sees.
+        preprocessing: `default`, or `paper` (8-bit images are clipped and not stretched).
+        views: frontal images only, or all.
+        augmentation: preset of data.augmentation, for fine-tuning.
+        balance: whether fine-tuning repeats the smaller classes (rotated and zoomed) up to the
+            largest, and the probe weights classes; single-label tasks.
+    """
+
+    image_size: int = Field(224, ge=32, le=2048)
+    preprocessing: Literal["default", "paper"] = "default"
+    views: Literal["frontal", "all"] = "all"
+    augmentation: str = "ifa"
+    balance: bool = True
+    labels: LabelSettings = LabelSettings()
+    draw: DrawSettings = DrawSettings()
+    features: FeatureSettings = FeatureSettings()
+    probe: ProbeSettings = ProbeSettings()
+    training: TrainingSettings = TrainingSettings()

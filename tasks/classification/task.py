@@ -1,0 +1,142 @@
+"""The family of classification tasks: single-label and multi-label, frozen and fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ...foundation.errors import unknown_name
+from ...foundation.settings import override
+from ..registry import TaskDefinition
+from ..task import Context, Task
+from ..trial import Comparison, Trial, TrialResult
+from .settings import ClassificationSettings
+
+if TYPE_CHECKING:
+    from ...data.images import Images
+    from ...data.radiographs import Radiographs
+    from ...data.splits import Split
+    from ...pretrain.encoder import Encoder
+    from ..predictions import Predictions
+
+METRICS = {
+    "accuracy": True,
+    "balanced_accuracy": True,
+    "auc": True,
+    "auc_all": True,
+    "study_auc": True,
+    "precision": True,
+    "recall": True,
+    "f1": True,
+    "binary_accuracy": True,
+    "binary_auc": True,
+    "log_loss": False,
+}
+
+
+class ClassificationTask(Task):
+    """One dataset, a linear head, and either a convex probe on frozen features or fine-tuning of all weights."""
+
+    def __init__(self, definition: TaskDefinition, settings: ClassificationSettings):
+        self._definition = definition
+        self.settings = settings
+        self.meta = definition.meta(METRICS)
+
+    def configured(self, preset: str | None, overrides: Mapping[str, Any], where: str) -> Self:
+        settings = self.settings
+        if preset is not None:
+            if preset not in self.presets:
+                raise unknown_name("preset", preset, self.presets)
+            settings = override(settings, self._definition.presets[preset], f"preset {preset}")
+        return type(self)(self._definition, override(settings, overrides, where))
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        return tuple(self._definition.presets)
+
+    @property
+    def image_size(self) -> int:
+        return self.settings.image_size
+
+    @property
+    def preprocessing(self) -> str:
+        return self.settings.preprocessing
+
+    def settings_of(self, trial: Trial) -> dict[str, Any]:
+        from ...training.device import resolve_precision
+
+        settings = self.settings.model_dump(mode="json")
+        # What the other protocol needs must not make this one's trials look changed.
+        if trial.protocol == "frozen":
+            for name in ("training", "augmentation"):
+                settings.pop(name)
+            settings["features"]["precision"] = resolve_precision(self.settings.features.precision)
+        else:
+            for name in ("probe", "features"):
+                settings.pop(name)
+            training = self.settings.training
+            settings["training"]["precision"] = resolve_precision(training.precision, training.device)
+        return settings
+
+    def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
+        split = self.split(radiographs, trial)
+        if trial.protocol == "frozen":
+            return len(radiographs)
+        # A training step costs about three forward passes.
+        per_epoch = 3 * len(split.train) + len(split.validation)
+        return self.settings.training.epochs * per_epoch + len(split.test)
+
+    def select(self, radiographs: Radiographs) -> Radiographs:
+        if self.settings.views == "all":
+            return radiographs
+        return radiographs.where(radiographs.samples["view"].to_numpy() == self.settings.views)
+
+    def split(self, radiographs: Radiographs, trial: Trial) -> Split:
+        from .draw import draw
+
+        return draw(radiographs, trial, self.meta.version, self.settings.draw)
+
+    def targets(self, radiographs: Radiographs) -> np.ndarray:
+        """Label values [N, L] after the policy for uncertain ones: 1, 0, or NaN for not to be used."""
+        from ...data.label_policy import apply_policy
+
+        return apply_policy(radiographs.targets(), self.settings.labels.policy, radiographs.labels)
+
+    def run(
+        self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context
+    ) -> Iterator[TrialResult]:
+        from .finetune import finetune
+        from .frozen import probe
+
+        features = None
+        for trial in trials:
+            if trial.protocol == "frozen":
+                from ..features import encode
+
+                if features is None:
+                    features = encode(encoder, images, self.settings.features, context)
+                yield probe(self, features, trial, images.radiographs)
+            else:
+                yield finetune(self, encoder, trial, images, context)
+
+    def score(self, predictions: Predictions) -> dict[str, float | None]:
+        from .scores import score_multi_label, score_single_label
+
+        if predictions.exclusive:
+            return score_single_label(predictions, self.settings.labels.negative)
+        return score_multi_label(predictions, self.settings.labels.main or predictions.labels)
+
+    def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
+        from .compare import compare_classification
+
+        return compare_classification(self, a, b)
+
+
+def from_definition(definition: TaskDefinition) -> ClassificationTask:
+    """The task of a TOML in the catalog, or of a plug-in's own definition."""
+    settings = override(ClassificationSettings(), definition.settings, f"task {definition.name}, settings")
+    for preset, values in definition.presets.items():
+        override(settings, values, f"task {definition.name}, preset {preset}")
+    return ClassificationTask(definition, settings)

@@ -1,0 +1,70 @@
+"""What a trial said about every test sample, as a table on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..foundation.errors import RefusedError, UserError
+
+COLUMNS = ("sample_id", "patient_id", "study_id", "truth", "scores", "decision")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row a test sample.
+
+    Attributes:
+        table: the columns of COLUMNS, and more where a family of tasks needs them. Classification:
+            single-label tasks have the class index in `truth` and `decision` and the class
+            probabilities in `scores`; multi-label tasks have one entry a label in all three
+            (truth NaN where it is unknown).
+        labels: names of the classes or labels, in the order of the entries.
+        exclusive: True for single-label tasks.
+    """
+
+    table: pd.DataFrame
+    labels: tuple[str, ...]
+    exclusive: bool
+
+    def write(self, path: Path) -> None:
+        """Write as parquet; labels and kind go into the file's own metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(self.table, preserve_index=False)
+        about = {"labels": list(self.labels), "exclusive": self.exclusive}
+        metadata = {**(table.schema.metadata or {}), b"cxrbench": json.dumps(about).encode()}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+
+    @classmethod
+    def read(cls, path: Path) -> Predictions:
+        """Read what `write` wrote. Raises UserError naming the file where it is missing or damaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UserError(f"{path}: predictions cannot be read ({str(error).splitlines()[0]})") from error
+        about = json.loads((table.schema.metadata or {}).get(b"cxrbench", b"null"))
+        if about is None:
+            raise UserError(f"{path}: not written by cxrbench (its label names are missing)")
+        return cls(table.to_pandas(), tuple(about["labels"]), bool(about["exclusive"]))
+
+    def aligned_with(self, other: Predictions) -> tuple[Predictions, Predictions]:
+        """Both with rows in the order of sample_id. Raises RefusedError where the test sets differ."""
+        if self.labels != other.labels:
+            raise RefusedError("the two predictions have different labels; they are of different tasks")
+        mine = self.table.sort_values("sample_id", kind="stable", ignore_index=True)
+        theirs = other.table.sort_values("sample_id", kind="stable", ignore_index=True)
+        alone = set(mine["sample_id"]) ^ set(theirs["sample_id"])
+        if alone or len(mine) != len(theirs):
+            raise RefusedError(
+                f"the test sets differ in {len(alone)} samples ({', '.join(sorted(alone)[:3])}); "
+                "only trials of one test set can be compared"
+            )
+        return Predictions(mine, self.labels, self.exclusive), Predictions(theirs, self.labels, self.exclusive)

@@ -1,0 +1,95 @@
+"""Tasks by name: a TOML a task in the catalog, plug-ins, and included files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ..foundation.errors import UserError
+from ..foundation.registry import Registry
+from ..foundation.settings import Settings, read_toml, validated
+from .task import Task, TaskMeta
+
+CATALOG = Path(__file__).parent / "catalog"
+
+
+class TaskDefinition(Settings):
+    """What a task's TOML says.
+
+    Attributes:
+        family: the folder in tasks/ that runs it.
+        replicates: fraction in per cent (a number, written as text) -> number of replicates.
+        settings: what differs from the family's defaults.
+        presets: name -> settings of a paper, over `settings`.
+    """
+
+    name: str
+    version: int = Field(ge=1)
+    title: str
+    family: str
+    dataset: str
+    main_metric: str
+    test: str
+    protocols: tuple[str, ...] = ("frozen", "finetune")
+    variants: tuple[str, ...] = ("default",)
+    replicates: dict[str, int]
+    source: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    presets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def meta(self, metrics: Mapping[str, bool]) -> TaskMeta:
+        """The description that every task has; `metrics` (name -> higher is better) come from the family."""
+        return TaskMeta(
+            name=self.name,
+            version=self.version,
+            title=self.title,
+            dataset=self.dataset,
+            main_metric=self.main_metric,
+            metrics=metrics,
+            test=self.test,
+            protocols=self.protocols,
+            variants=self.variants,
+            replicates={float(fraction): count for fraction, count in self.replicates.items()},
+            source=self.source,
+        )
+
+
+def read_definition(path: Path) -> TaskDefinition:
+    """Read and check one task's TOML; the file's name is the task's name."""
+    return validated(TaskDefinition, {"name": path.stem, **read_toml(path)}, str(path))
+
+
+def task_from_definition(definition: TaskDefinition) -> Task:
+    """The task that `definition` describes, run by its family. Raises UserError for an unknown family."""
+    families = sorted(path.parent.name for path in Path(__file__).parent.glob("*/task.py"))
+    if definition.family not in families:
+        raise UserError(f"task {definition.name}: no family {definition.family!r}; known: {', '.join(families)}")
+    family = import_module(f"{__package__}.{definition.family}.task")
+    return family.from_definition(definition)
+
+
+def _builtin() -> dict[str, partial[Task]]:
+    return {path.stem: partial(_load, path) for path in sorted(CATALOG.glob("*.toml"))}
+
+
+def _load(path: Path) -> Task:
+    return task_from_definition(read_definition(path))
+
+
+tasks: Registry[Task] = Registry("task", "cxrbench.tasks", _builtin)
+
+
+def titles() -> dict[str, tuple[str, str, str]]:
+    """Name -> (title, dataset, plan in words) of every task; families are not imported for ours."""
+    known: dict[str, tuple[str, str, str]] = {}
+    for name in tasks.names():
+        path = CATALOG / f"{name}.toml"
+        about = read_definition(path).meta({}) if path.is_file() else tasks.get(name).meta
+        plan = ", ".join(f"{fraction:g} % x {count}" for fraction, count in about.replicates.items())
+        known[name] = (about.title, about.dataset, plan)
+    return known

@@ -1,0 +1,126 @@
+"""What every task is: its description, and the five things it can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ..foundation.errors import UserError, unknown_name
+from ..foundation.progress import Progress, SilentProgress
+from .trial import Comparison, Trial, TrialResult
+
+if TYPE_CHECKING:
+    from ..data.images import Images
+    from ..data.radiographs import Radiographs
+    from ..data.splits import Split
+    from ..pretrain.encoder import Encoder
+    from .predictions import Predictions
+
+
+@dataclass(frozen=True)
+class TaskMeta:
+    """What is known of a task before anything runs.
+
+    Attributes:
+        name: registered name.
+        version: raised whenever a change would change results.
+        title: one line for people.
+        dataset: registered name of the dataset it reads.
+        main_metric: the one that tables show first.
+        metrics: name -> True where higher is better.
+        test: the papers' test for it, in words.
+        protocols: which of frozen and finetune it has, the first being the default.
+        variants: versions of the task, the first being the default.
+        replicates: default plan: fraction in per cent -> number of replicates.
+        source: the paper and table it comes from.
+    """
+
+    name: str
+    version: int
+    title: str
+    dataset: str
+    main_metric: str
+    metrics: Mapping[str, bool]
+    test: str
+    protocols: tuple[str, ...]
+    variants: tuple[str, ...]
+    replicates: Mapping[float, int]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a task runs: the cache folder, the folder for resume checkpoints, and who is told."""
+
+    cache: Path
+    partial: Path
+    progress: Progress = field(default_factory=SilentProgress)
+
+
+class Task(ABC):
+    """A dataset, a head, a metric and a test. Instances are immutable: `configured` gives a changed copy."""
+
+    meta: TaskMeta
+
+    @abstractmethod
+    def configured(self, preset: str | None, overrides: Mapping[str, Any], where: str) -> Self:
+        """This task with a named preset and then dotted overrides. Raises UserError naming `where`."""
+
+    @property
+    @abstractmethod
+    def presets(self) -> tuple[str, ...]:
+        """Names that `configured` takes."""
+
+    @property
+    @abstractmethod
+    def image_size(self) -> int:
+        """Side in pixels of the square images that `run` gets."""
+
+    @property
+    @abstractmethod
+    def preprocessing(self) -> str:
+        """Name of the preprocessing that `run` expects."""
+
+    @abstractmethod
+    def settings_of(self, trial: Trial) -> dict[str, Any]:
+        """All resolved settings that bear on `trial`, as JSON: they enter its fingerprint."""
+
+    @abstractmethod
+    def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
+        """How many images a trial passes through the network at most: a guess of its cost."""
+
+    def select(self, radiographs: Radiographs) -> Radiographs:
+        """The samples this task uses (all, unless a task looks at some views only)."""
+        return radiographs
+
+    @abstractmethod
+    def split(self, radiographs: Radiographs, trial: Trial) -> Split:
+        """Who trains, who validates, who tests. Never depends on the encoder."""
+
+    @abstractmethod
+    def run(
+        self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context
+    ) -> Iterator[TrialResult]:
+        """Run trials of one encoder, variant and protocol, each result as soon as it is there.
+
+        `trials` is consumed one by one: a trial is taken only when the one before has been given back,
+        so that several processes can share a plan. What a trial gives does not depend on the others.
+        """
+
+    @abstractmethod
+    def score(self, predictions: Predictions) -> dict[str, float | None]:
+        """Metrics of one trial from its predictions alone; None where a metric is undefined."""
+
+    @abstractmethod
+    def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
+        """Paired differences between two trials on the same test set. Raises RefusedError where it is not."""
+
+    def check(self, protocol: str, variant: str) -> None:
+        """Raise UserError where this task has no such protocol or variant."""
+        if protocol not in self.meta.protocols:
+            raise UserError(f"--protocol: {self.meta.name}: {unknown_name('protocol', protocol, self.meta.protocols)}")
+        if variant not in self.meta.variants:
+            raise UserError(f"--variant: {self.meta.name}: {unknown_name('variant', variant, self.meta.variants)}")

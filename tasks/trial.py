@@ -1,0 +1,86 @@
+"""One trial, what it gives back, and what a comparison of two of them says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .predictions import Predictions
+
+PROTOCOLS = ("frozen", "finetune")
+
+
+@dataclass(frozen=True, order=True)
+class Trial:
+    """One cell of the grid.
+
+    Attributes:
+        encoder: the encoder's name as it is shown.
+        task: registered task name.
+        variant: version of the task; `default` where it has one only.
+        protocol: frozen (encoder fixed) or finetune (all weights).
+        fraction: per cent of the training patients, above 0 to 100.
+        replicate: number of the random draw, from 0.
+    """
+
+    encoder: str
+    task: str
+    variant: str
+    protocol: str
+    fraction: float
+    replicate: int
+
+    def __str__(self) -> str:
+        variant = "" if self.variant == "default" else f" {self.variant}"
+        return f"{self.encoder} on {self.task}{variant} {self.protocol} {self.fraction:g} % #{self.replicate}"
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a task gives back for one trial.
+
+    Attributes:
+        trial: which one.
+        predictions: one row a test sample.
+        history: one row an epoch (finetune), or one row a chosen strength (frozen).
+        split: counts and hash of the split, and labels that the draw lacks.
+        resolved: settings that were decided while running (device, chosen epoch, strengths).
+        notes: sentences a reader of the numbers must know.
+        seconds: how long this trial took, features and images not counted.
+    """
+
+    trial: Trial
+    predictions: Predictions
+    history: pd.DataFrame
+    split: dict[str, object]
+    resolved: dict[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Encoder a against encoder b on the same test samples, by one metric.
+
+    Attributes:
+        metric: name of the metric.
+        value_a: the metric of a; None where it is undefined.
+        value_b: the metric of b.
+        difference: value_a - value_b, or None.
+        n: test samples.
+        patients: distinct patients among them.
+        only_a_right: decisions that a got right and b wrong.
+        only_b_right: decisions that b got right and a wrong.
+    """
+
+    metric: str
+    value_a: float | None
+    value_b: float | None
+    difference: float | None
+    n: int
+    patients: int
+    only_a_right: int
+    only_b_right: int

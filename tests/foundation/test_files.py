@@ -1,0 +1,61 @@
+"""Files that are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from cxrbench.foundation.errors import UserError
+from cxrbench.foundation.files import new_file, new_folder, sha256_of_file, sha256_of_json
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    with new_file(tmp_path / "a.txt") as beside:
+        beside.write_text("new")
+        assert not (tmp_path / "a.txt").exists()
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_an_exception_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(RuntimeError), new_file(tmp_path / "a.txt") as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_folder_appears_whole_and_never_replaces_another(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with new_folder(tmp_path / "trial", tmp_path / "scratch") as folder:
+            (folder / "record").write_text(text)
+    assert (tmp_path / "trial" / "record").read_text() == "first"
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "half").write_text("x")
+    with new_folder(tmp_path / "trial", tmp_path / "scratch") as folder:
+        (folder / "whole").write_text("y")
+    assert [path.name for path in (tmp_path / "trial").iterdir()] == ["whole"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match=r"cannot write .*file.*free some space or choose another folder"):
+        with new_file(tmp_path / "file" / "a.txt") as beside:
+            beside.write_text("x")
+
+
+def test_hashes_are_those_of_hashlib(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"cxr")
+    assert sha256_of_file(tmp_path / "a") == hashlib.sha256(b"cxr").hexdigest()
+    assert sha256_of_json({"b": 1, "a": [1.5]}) == hashlib.sha256(b'{"a":[1.5],"b":1}').hexdigest()
+
+
+def test_nan_has_no_hash() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        sha256_of_json({"a": float("nan")})
