@@ -157,11 +157,13 @@ def _cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple
 
 
 def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
-    from ..data import content_hashes, dataset_fingerprint, load
-    from ..data.phantom.dataset import parse_phantom, phantom_folder
+    from ..data import load
+    from ..data.fingerprint import content_hashes, dataset_fingerprint
 
     place = config.data_of(task.meta.name, task.meta.dataset)
     if place.split(":")[0] == "phantom":
+        from ..data.phantom.dataset import parse_phantom, phantom_folder
+
         folder = phantom_folder(task.meta.dataset, config.cache, **parse_phantom(place), progress=progress)
     else:
         folder = Path(place).expanduser()

@@ -59,7 +59,7 @@ class Runner:
                 data.radiographs,
                 data.task.image_size,
                 data.task.preprocessing,
-                self._context.cache,
+                cache=self._context.cache,
                 progress=self._context.progress,
             )
         return self._images[key]

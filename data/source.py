@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from ..foundation.errors import UserError
 from ..foundation.registry import Registry, modules_in
-from .radiographs import Radiographs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .phantom.case import PhantomCase, PhantomPlan
+    from .radiographs import Radiographs
 
 
 class Source(ABC):
@@ -32,13 +34,13 @@ class Source(ABC):
         Raises UserError, naming the file and the way out, where something is missing or wrong.
         """
 
-    @abstractmethod
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Which patients, views and findings `n` phantom images of this dataset would have."""
+        raise UserError(f"dataset {self.name} has no phantom; give its real folder with --data PATH")
 
-    @abstractmethod
     def write_phantom(self, cases: Iterable[PhantomCase], root: Path) -> None:
         """Write phantom images and their labels in this dataset's real layout below `root`."""
+        raise UserError(f"dataset {self.name} has no phantom; give its real folder with --data PATH")
 
 
 datasets: Registry[Source] = Registry("dataset", "cxrbench.datasets", lambda: modules_in("cxrbench.data.sources"))
@@ -55,12 +57,6 @@ def load(dataset: str, path: Path | str) -> Radiographs:
     root = Path(path)
     source = datasets.get(dataset)
     if not root.is_dir():
-        from ..foundation.errors import UserError
-
         raise UserError(f"{dataset}: no folder {root}; give the dataset's folder with --data")
     radiographs = source.read(root)
-    if is_phantom(root):
-        from dataclasses import replace
-
-        radiographs = replace(radiographs, synthetic=True)
-    return radiographs
+    return replace(radiographs, synthetic=True) if is_phantom(root) else radiographs

@@ -121,6 +121,7 @@ class Record:
 
 def place_of(trial: Any, fingerprint: str) -> Path:
     """`task/variant/encoder/protocol/fraction/replicate-fingerprint` of anything that has these attributes."""
-    encoder = trial.encoder.replace("/", "_")
+    # Neither may stand in a file name everywhere.
+    encoder = trial.encoder.replace("/", "_").replace(":", "_")
     leaf = f"{trial.replicate}-{fingerprint}"
     return Path(trial.task, trial.variant, encoder, trial.protocol, f"{trial.fraction:g}", leaf)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_json
 
 if TYPE_CHECKING:
@@ -26,17 +28,15 @@ def encode(encoder: Encoder, images: Images, settings: FeatureSettings, context:
     import torch
 
     from ..data.resumable_array import fill
-    from ..foundation.errors import UserError
-    from ..training.device import autocast, channels_last, resolve_device, resolve_precision
+    from ..training.device import autocast, channels_last, images_channels_last, resolve_device, resolve_precision
 
-    device = resolve_device("auto")
-    precision = resolve_precision(settings.precision)
+    device = resolve_device()
+    precision = resolve_precision(settings.precision, device)
     network = channels_last(encoder).eval().to(device)
     key = sha256_of_json(
         {
             "weights": encoder.meta.sha256,
             "arch": encoder.meta.arch,
-            "channels": encoder.meta.channels,
             "mean": list(encoder.meta.mean),
             "std": list(encoder.meta.std),
             "images": images.key,
@@ -46,26 +46,28 @@ def encode(encoder: Encoder, images: Images, settings: FeatureSettings, context:
         }
     )
 
-    def compute(rows: slice) -> np.ndarray:
-        pixels = torch.from_numpy(np.array(images.pixels[rows])).unsqueeze(1).to(device)
-        batch = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(device, precision):
-            features = network(batch).float()
-        if not torch.isfinite(features).all():
-            first = images.radiographs.samples["sample_id"].iloc[rows.start]
-            raise UserError(
-                f"encoder {encoder.meta.name}: features are not finite in the batch that begins with {first}; "
-                "try --set features.precision=float32, or check the weights"
-            )
-        return features.cpu().numpy()
+    def produce(missing: Sequence[slice]) -> Iterator[np.ndarray]:
+        for rows in missing:
+            pixels = torch.from_numpy(np.array(images.stored[rows])).to(device).unsqueeze(1)
+            with torch.inference_mode(), autocast(device, precision):
+                features = network(images_channels_last(pixels.float() / 255)).float()
+            if not torch.isfinite(features).all():
+                raise UserError(
+                    f"encoder {encoder.meta.name}: its features are not finite; check the weights, "
+                    "or try --set features.precision=float32"
+                )
+            yield features.cpu().numpy()
 
-    return fill(
+    stored = fill(
         context.cache / "features" / key[:32],
-        shape=(len(images.radiographs), encoder.meta.dim),
-        dtype=np.float32,
-        chunk=settings.batch_size,
-        compute=compute,
-        workers=1,
+        (len(images), encoder.meta.dim),
+        np.float32,
+        settings.batch_size,
+        produce,
         title=f"features of {encoder.meta.name}",
         progress=context.progress,
     )
+    if stored is None:
+        raise RuntimeError("the feature pass ended early")
+    # The cache keeps the order of the image cache, so that a table in another row order finds it too.
+    return stored[images.order]

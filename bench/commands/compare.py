@@ -32,11 +32,13 @@ def compare(
     if not store.is_dir():
         raise UserError(f"--store {store}: no such folder; `cxrbench run` makes one")
     rows = paired_differences(Store(store), tasks.get(task), a, b, metric, settings)
-    synthetic = "   [dim]SYNTHETIC phantom data[/]" if any(row.synthetic for row in rows) else ""
-    title = f"[bold]{task}[/bold]: {rows[0].metric}, A = {a}, B = {b}{synthetic}"
-    shown = Table(title=title, title_justify="left", title_style="", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    console = Console()
+    console.print(f"[bold]{task}[/]: {rows[0].metric}, A = {a}, B = {b}", highlight=False)
+    if any(row.synthetic for row in rows):
+        console.print("[dim]SYNTHETIC phantom data[/]")
+    shown = Table(box=None, header_style="bold", padding=(0, 3, 0, 0))
     shown.add_column("variant, protocol")
-    for column in ("fraction", "pairs", "A", "B", "A - B (SD)", "A better : B better", "only A right : only B right"):
+    for column in ("fraction", "pairs", "A", "B", "A - B (SD)", "better A : B", "alone right A : B"):
         shown.add_column(column, justify="right")
     for row in rows:
         sd = "" if row.sd is None else f" ({row.sd:.4f})"
@@ -51,7 +53,6 @@ def compare(
             f"{row.a_better} : {row.b_better}",
             f"{row.only_a_right} : {row.only_b_right}",
         )
-    console = Console()
     console.print(shown)
     console.print(
         f"  test set: {rows[0].n} images of {rows[0].patients} patients; differences are shown, not tested",

@@ -42,6 +42,8 @@ def prepare(
 ) -> None:
     """Decode a dataset into the cache ahead of a run, and find unreadable images."""
     from ...data import load, prepare_images
+    from ...data.preprocessing import PRESETS
+    from ...foundation.errors import unknown_name
     from ...foundation.files import default_cache
     from ...foundation.progress import progress_for_terminal
     from ...foundation.registry import include as include_file
@@ -49,7 +51,10 @@ def prepare(
     for file in include or []:
         include_file(file)
     folder = cache or default_cache()
-    images = prepare_images(load(dataset, path), size, preprocessing, folder, progress=progress_for_terminal())
+    if preprocessing not in PRESETS:
+        raise unknown_name("preprocessing", preprocessing, PRESETS)
+    progress = progress_for_terminal()
+    images = prepare_images(load(dataset, path), size, preprocessing, cache=folder, progress=progress)
     typer.echo(f"{dataset}: {len(images.radiographs)} images of {size} px are in {folder}")
 
 

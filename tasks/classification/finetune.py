@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,9 @@ from torch.nn import functional
 from ...data.augmentation import Augmentation
 from ...data.balancing import balanced_rows, rotate_and_zoom
 from ...data.keys import fold
-from ...training.device import autocast, resolve_device, resolve_precision
+from ...training.data_loader import BatchLoader
+from ...training.device import Device, Precision, autocast, images_channels_last
+from ...training.device import resolve_device, resolve_precision
 from ...training.loop import fit
 from ..trial import Trial, TrialResult
 from .outcome import predictions_of, split_in_words, split_notes, thresholds_of
@@ -57,14 +58,13 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
     seed = trial.replicate
     network = Classifier(encoder.fresh(seed), len(radiographs.labels), seed)
     device = resolve_device(settings.training.device)
-    precision = resolve_precision(settings.training.precision, settings.training.device)
+    precision = resolve_precision(settings.training.precision, device)
     rows, copies = split.train, np.zeros(len(split.train), dtype=np.int64)
     if exclusive and settings.balance:
         places, copies = balanced_rows(targets[split.train].argmax(axis=1), seed)
         rows = split.train[places]
-    batches = _Batches(
-        images, targets, rows, copies, Augmentation(settings.augmentation), settings.training.batch_size, seed
-    )
+    training_images = _TrainingImages(images, rows, copies, targets[rows], Augmentation(settings.augmentation), seed)
+    batches = BatchLoader(training_images.prepare, len(rows), settings.training.batch_size, seed)
 
     def probabilities(model: nn.Module, of: np.ndarray) -> np.ndarray:
         return predict(model, images, of, exclusive, device, precision, settings.training.batch_size)
@@ -79,19 +79,20 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
     history = fit(
         network,
         loss=single_label_loss if exclusive else multi_label_loss,
-        batches=batches.epoch,
+        batches=batches,
         n_batches=len(batches),
         validate=validate if len(split.validation) else None,
         settings=settings.training,
         seed=seed,
         progress=context.progress,
+        title=str(trial),
         checkpoint=context.partial / f"{_name(trial)}.ckpt",
     )
     validation = probabilities(network, split.validation)
     thresholds, _ = thresholds_of(targets[split.validation], validation)
     predictions = predictions_of(radiographs, split.test, targets, probabilities(network, split.test), thresholds)
     described = split_in_words(radiographs, split, targets)
-    resolved: dict[str, object] = {"best_epoch": history.best_epoch, "stopped": history.stopped, "device": device.type}
+    resolved: dict[str, object] = {"best_epoch": history.best_epoch, "stopped": history.stopped, "device": device}
     if not exclusive:
         resolved["thresholds"] = dict(zip(radiographs.labels, thresholds.tolist(), strict=True))
     return TrialResult(
@@ -125,8 +126,8 @@ def predict(
     images: Images,
     rows: np.ndarray,
     exclusive: bool,
-    device: torch.device,
-    precision: str,
+    device: Device,
+    precision: Precision,
     batch_size: int,
 ) -> np.ndarray:
     """Probabilities float64 [len(rows), L] of `model` in eval mode; its mode is put back."""
@@ -152,44 +153,35 @@ def log_loss(targets: np.ndarray, scores: np.ndarray, exclusive: bool) -> float:
 
 def as_input(pixels: np.ndarray) -> Tensor:
     """uint8 [B, S, S] -> float32 [B, 1, S, S] in [0, 1], channels last."""
-    batch = torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
-    return batch.contiguous(memory_format=torch.channels_last)
+    return images_channels_last(torch.from_numpy(pixels).unsqueeze(1).float().div_(255))
 
 
-class _Batches:
-    """Shuffled, augmented training batches; what an image becomes depends on seed, epoch and its own place."""
+class _TrainingImages:
+    """Makes training batches: pixels of the originals and of the copies that balance the classes, augmented."""
 
     def __init__(
         self,
         images: Images,
-        targets: np.ndarray,
         rows: np.ndarray,
         copies: np.ndarray,
-        augmentation: Callable[[np.ndarray, np.ndarray], np.ndarray],
-        batch_size: int,
+        targets: np.ndarray,
+        augmentation: Augmentation,
         seed: int,
     ):
         self._images, self._rows, self._copies, self._seed = images, rows, copies, seed
-        self._targets = torch.from_numpy(targets[rows].astype(np.float32))
+        self._targets = torch.from_numpy(targets.astype(np.float32))
         self._augmentation = augmentation
-        self._batch_size = min(batch_size, len(rows))
 
-    def __len__(self) -> int:
-        # A last batch of one image has no batch statistics: it is left out, like every incomplete one.
-        return len(self._rows) // self._batch_size
-
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._rows))
-        for number in range(len(self)):
-            places = order[number * self._batch_size : (number + 1) * self._batch_size]
-            pixels = self._images.batch(self._rows[places])
-            copied = np.flatnonzero(self._copies[places])
-            if len(copied):
-                # A copy is turned the same way in every epoch, as if it lay on disk.
-                keys = fold(self._seed, self._rows[places][copied], self._copies[places][copied])
-                pixels[copied] = rotate_and_zoom(pixels[copied], keys)
-            pixels = self._augmentation(pixels, fold(self._seed, epoch, places))
-            yield as_input(pixels), self._targets[places]
+    def prepare(self, places: np.ndarray, generator: np.random.Generator) -> Batch:
+        """The batch of `places` [B] into `rows`; `generator` decides the augmentation."""
+        pixels = self._images.batch(self._rows[places])
+        copied = np.flatnonzero(self._copies[places])
+        if len(copied):
+            # A copy is turned the same way in every epoch, as if it lay on disk.
+            keys = fold(self._seed, self._rows[places][copied], self._copies[places][copied])
+            pixels[copied] = rotate_and_zoom(pixels[copied], keys)
+        pixels = self._augmentation(pixels, generator.integers(2**62, size=len(places)))
+        return as_input(pixels), self._targets[places]
 
 
 def _name(trial: Trial) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ...training.probe import LinearProbe
+from ...training.probe import LinearProbe, ProbeData
 from ..trial import Trial, TrialResult
 from .outcome import predictions_of, split_in_words, split_notes, thresholds_of
 from .scores import undefined_notes
@@ -24,18 +24,18 @@ def probe(task: ClassificationTask, features: np.ndarray, trial: Trial, radiogra
     split = task.split(radiographs, trial)
     targets = task.targets(radiographs)
     patients = radiographs.samples["patient_id"].to_numpy(dtype=str)
-    probe_of = LinearProbe(task.settings.probe)
-    fit = probe_of.classes if radiographs.exclusive else probe_of.labels
-    answers = targets.argmax(axis=1) if radiographs.exclusive else targets
-    result = fit(
-        features[split.train].astype(np.float64),
-        answers[split.train],
-        list(patients[split.train]),
-        features[split.validation].astype(np.float64),
-        answers[split.validation],
-        features[split.test].astype(np.float64),
-        radiographs.labels,
+    truth = targets.argmax(axis=1) if radiographs.exclusive else targets
+    data = ProbeData(
+        train=features[split.train].astype(np.float64),
+        train_truth=truth[split.train],
+        train_patients=patients[split.train].tolist(),
+        validation=features[split.validation].astype(np.float64),
+        validation_truth=truth[split.validation],
+        test=features[split.test].astype(np.float64),
+        names=radiographs.labels,
     )
+    linear = LinearProbe(task.settings.probe)
+    result = linear.classes(data) if radiographs.exclusive else linear.labels(data)
     thresholds, chosen = thresholds_of(targets[split.validation], result.validation)
     predictions = predictions_of(radiographs, split.test, targets, result.test, thresholds)
     described = split_in_words(radiographs, split, targets)

@@ -65,19 +65,21 @@ class ClassificationTask(Task):
         return self.settings.preprocessing
 
     def settings_of(self, trial: Trial) -> dict[str, Any]:
-        from ...training.device import resolve_precision
+        from ...training.device import resolve_device, resolve_precision
 
         settings = self.settings.model_dump(mode="json")
         # What the other protocol needs must not make this one's trials look changed.
         if trial.protocol == "frozen":
             for name in ("training", "augmentation"):
                 settings.pop(name)
-            settings["features"]["precision"] = resolve_precision(self.settings.features.precision)
+            settings["features"]["precision"] = resolve_precision(
+                self.settings.features.precision, resolve_device()
+            )
         else:
             for name in ("probe", "features"):
                 settings.pop(name)
             training = self.settings.training
-            settings["training"]["precision"] = resolve_precision(training.precision, training.device)
+            settings["training"]["precision"] = resolve_precision(training.precision, resolve_device(training.device))
         return settings
 
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:

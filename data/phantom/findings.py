@@ -1,0 +1,40 @@
+"""Findings by name: who draws which, how severe they are, and how they are put into a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .airspace import atelectasis, consolidation, edema, interstitial, mass, nodule, opacity
+from .effect import Effect
+from .hardware import device, fracture
+from .pleura import effusion, pneumothorax
+from .scene import Scene
+
+Painter = Callable[[Scene, np.random.Generator, float], Effect]
+
+# Cardiomegaly is not here: it is a shape of the heart, drawn with the body.
+PAINTERS: dict[str, Painter] = {
+    "opacity": opacity,
+    "nodule": nodule,
+    "mass": mass,
+    "consolidation": consolidation,
+    "atelectasis": atelectasis,
+    "interstitial": interstitial,
+    "edema": edema,
+    "effusion": effusion,
+    "pneumothorax": pneumothorax,
+    "fracture": fracture,
+    "device": device,
+}
+
+
+def draw_severity(rng: np.random.Generator) -> float:
+    """How severe a finding is, 0 to 1: mostly mild, some hardly visible, few plain."""
+    return float(rng.beta(1.6, 1.2))
+
+
+def heart_growth(severity: float) -> float:
+    """What cardiomegaly of this severity adds to the ratio of heart width to chest width."""
+    return 0.05 + 0.17 * severity

@@ -1,0 +1,174 @@
+"""Six classes of adult radiographs (the task of the IFA paper) on a user's own images, in our layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ...foundation.errors import UserError
+from ...foundation.files import new_file
+from ..phantom.case import PhantomCase, PhantomPlan, PhantomRequest
+from ..radiographs import SPLITS, Radiographs
+from ..source import Source, datasets
+from ..tables import first_three, read_table, require_files, require_unique, require_values, row_number
+from ._phantoms import images_per_patient, sex, shares, write_image
+
+_COLUMNS = ("image", "label", "patient_id", "split")
+_VIEWS = ("frontal", "lateral", "unknown")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".bmp")
+
+
+class SixClass(Source):
+    """Single-label. Either `labels.csv` beside `images/`, or the folders `{train,val,test}/<class>/`.
+
+    In `labels.csv` the column `image` names a file below `images/`; `view` may be left out. Folders name no
+    patients, so there every image counts as a patient of its own.
+
+    Attributes:
+        full_counts: what the paper states of its training set, the only one there is to compare with.
+    """
+
+    name: ClassVar[str] = "six_class"
+    title: ClassVar[str] = "Six-class adult radiographs"
+    licence: ClassVar[str] = "the user's own data"
+    citation: ClassVar[str] = "Task of Cho et al. 2024, doi:10.1007/s10278-024-01032-x; the images were not published"
+    labels: ClassVar[tuple[str, ...]] = (
+        "normal",
+        "nodule",
+        "consolidation",
+        "interstitial_opacity",
+        "pleural_effusion",
+        "pneumothorax",
+    )
+    exclusive: ClassVar[bool] = True
+    full_counts: ClassVar[dict[str, int]] = {"train/largest class": 1540, "train/smallest class": 280}
+
+    def read(self, root: Path) -> Radiographs:
+        """Read labels.csv where there is one, else list the class folders."""
+        table = root / "labels.csv"
+        folders = [split for split in SPLITS if (root / split).is_dir()]
+        if table.is_file():
+            samples, known = self._from_table(root, table)
+            place, notes = table, []
+        elif folders:
+            samples, known, place = self._from_folders(root), False, root
+            notes = ["no patients are known: every image counts as a patient of its own"]
+        else:
+            raise UserError(
+                f"six_class: {root} has neither labels.csv (columns {', '.join(_COLUMNS)}) nor train/, val/ and test/ "
+                "with a folder a class; lay the images out in one of the two ways"
+            )
+        require_unique(samples["sample_id"], place)
+        self._require_classes(samples, place)
+        for label in self.labels:
+            samples[label] = (samples["label"] == label).astype(np.float64)
+        columns = ["sample_id", "patient_id", "study_id", "path", "split", "view", *self.labels]
+        return Radiographs(self.name, root, samples[columns], self.labels, True, known, notes=tuple(notes))
+
+    def _from_table(self, root: Path, path: Path) -> tuple[pd.DataFrame, bool]:
+        """The samples of `labels.csv`, and whether it knows the patients."""
+        table = read_table(path, _COLUMNS, text=(*_COLUMNS, "view"))
+        for column in ("image", "patient_id"):
+            blank = table[column].isna()
+            if blank.any() and not (column == "patient_id" and blank.all()):
+                row = row_number(int(blank.to_numpy().argmax()))
+                raise UserError(f"{path}, row {row}: {column} is blank (so in {int(blank.sum())} rows); fill it in")
+        require_values(table["label"], self.labels, path)
+        require_values(table["split"], SPLITS, path)
+        views = table["view"].fillna("unknown") if "view" in table else pd.Series("unknown", index=table.index)
+        require_values(views.rename("view"), _VIEWS, path)
+        images = table["image"].str.removeprefix("images/")
+        ids = images.str.replace(r"\.[^./]*$", "", regex=True)
+        known = bool(table["patient_id"].notna().all())
+        patients = table["patient_id"] if known else ids
+        paths = "images/" + images
+        require_files(root, paths, path)
+        samples = pd.DataFrame(
+            {"sample_id": ids, "patient_id": patients, "study_id": patients + "/" + ids, "path": paths, "view": views}
+        )
+        return samples.assign(split=table["split"], label=table["label"]), known
+
+    def _from_folders(self, root: Path) -> pd.DataFrame:
+        rows = []
+        for split in SPLITS:
+            found = _names_in(root / split, folders=True)
+            if unknown := sorted(set(found) - set(self.labels)):
+                raise UserError(
+                    f"{root / split} has folders that are no class: {first_three(unknown)}; "
+                    f"the classes are {', '.join(self.labels)}"
+                )
+            rows += [(split, label, name) for label in found for name in _names_in(root / split / label)]
+        table = pd.DataFrame(rows, columns=["split", "label", "name"], dtype="str")
+        table["path"] = table["split"] + "/" + table["label"] + "/" + table["name"]
+        ids = table["path"].str.replace(r"\.[^./]*$", "", regex=True)
+        return table.assign(sample_id=ids, patient_id=ids, study_id=ids, view="unknown")
+
+    def _require_classes(self, samples: pd.DataFrame, place: Path) -> None:
+        counts = pd.crosstab(samples["split"], samples["label"])
+        counts = counts.reindex(index=list(SPLITS), columns=list(self.labels), fill_value=0)
+        empty = [f"{split}/{label}" for split in SPLITS for label in self.labels if counts.at[split, label] == 0]
+        if empty:
+            raise UserError(
+                f"{place}: no image of {first_three(empty)}; train, val and test each need every one of the six classes"
+            )
+
+    def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
+        """63 % training images, unequal from 1540 to 280; 12 % validation and 25 % test images, balanced."""
+        generator = np.random.default_rng(seed)
+        # The paper states the two ends only; the classes between are ours.
+        unequal = np.array([1540, 760, 560, 280, 980, 400])
+        weights = [*(0.63 * unequal / unequal.sum()), *[0.12 / 6] * 6, *[0.25 / 6] * 6]
+        plan: PhantomPlan = []
+        patient = 0
+        for part, count in enumerate(shares(n, weights, self.name)):
+            split, label = SPLITS[part // 6], self.labels[part % 6]
+            for images in images_per_patient(count, mean=1.2, generator=generator):
+                patient += 1
+                age, person = int(np.clip(generator.normal(58, 16), 18, 95)), sex(generator)
+                plan += [
+                    PhantomRequest(patient, 1, image, split, findings=_FINDINGS[label], age=age, sex=person)
+                    for image in range(1, images + 1)
+                ]
+        return plan
+
+    def write_phantom(self, cases: Iterable[PhantomCase], root: Path) -> None:
+        """Write PNG images and labels.csv."""
+        label_of = {findings: label for label, findings in _FINDINGS.items()}
+        rows = []
+        for case in cases:
+            ask = case.request
+            patient = f"P{ask.patient:05d}"
+            image = f"{patient}_{ask.study}_{ask.image}.png"
+            write_image(root / "images" / image, case.pixels)
+            rows.append((image, label_of[ask.findings], patient, ask.split, ask.view))
+        with new_file(root / "labels.csv") as path:
+            pd.DataFrame(rows, columns=[*_COLUMNS, "view"]).to_csv(path, index=False)
+
+
+_FINDINGS: dict[str, tuple[str, ...]] = {
+    "normal": (),
+    "nodule": ("nodule",),
+    "consolidation": ("consolidation",),
+    "interstitial_opacity": ("interstitial",),
+    "pleural_effusion": ("effusion",),
+    "pneumothorax": ("pneumothorax",),
+}
+
+
+def _names_in(folder: Path, folders: bool = False) -> list[str]:
+    """Sorted names of the images in `folder`, or of its folders; none where it is absent."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        if folders:
+            return sorted(entry.name for entry in shown if entry.is_dir())
+        return sorted(entry.name for entry in shown if entry.name.lower().endswith(_SUFFIXES))
+
+
+datasets.register(SixClass.name, SixClass())

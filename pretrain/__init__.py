@@ -1,0 +1,31 @@
+"""Where encoders come from: networks, their weights, and the zoo of named ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .encoder import Encoder, EncoderMeta
+    from .loading import load_encoder
+    from .saving import save_encoder
+    from .source import EncoderSource, encoders
+
+__all__ = ["Encoder", "EncoderMeta", "EncoderSource", "encoders", "load_encoder", "save_encoder"]
+
+# Name -> module; looked up on use, because most of them import torch.
+_HOMES = {
+    "Encoder": "encoder",
+    "EncoderMeta": "encoder",
+    "EncoderSource": "source",
+    "encoders": "source",
+    "load_encoder": "loading",
+    "save_encoder": "saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,172 @@
+"""Checkpoint files: read without running anything in them, loaded strictly or not at all."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import struct
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..foundation.errors import UserError
+from .key_maps import CONTAINERS, Fit, fit_names, summary
+
+Tensors = dict[str, torch.Tensor]
+
+
+def read_tensors(path: Path) -> Tensors:
+    """Named tensors of a safetensors file, or of one that torch.save wrote, on the CPU.
+
+    Containers such as {"state_dict": ...} are opened; what is not a tensor is left.
+
+    Raises:
+        UserError: no such file, not weights (a web page, a Git LFS pointer), truncated, or holding objects
+            other than tensors, which are never unpickled.
+    """
+    start = _first_bytes(path)
+    _refuse_stand_ins(path, start)
+    content = _read_safetensors(path) if _is_safetensors(start) else _read_torch(path)
+    tensors = _open_containers(content)
+    if not tensors:
+        found = _first([str(key) for key in content]) if isinstance(content, Mapping) else type(content).__name__
+        raise UserError(f"{path}: holds no named tensors (found: {found or 'nothing'}); save the model's state_dict()")
+    bad = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if bad:
+        raise UserError(f"{path}: {len(bad)} of {len(tensors)} tensors hold NaN or infinity, first {bad[0]}")
+    return tensors
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The text entries beside the tensors of a safetensors file; empty for other files."""
+    if not _is_safetensors(_first_bytes(path)):
+        return {}
+    from safetensors import safe_open
+
+    with _refusing_broken(path), safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+def load_strictly(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path, what: str) -> Fit:
+    """Put `tensors` into `module`, all of them or none.
+
+    Args:
+        module: a backbone under its library's own names.
+        tensors: from `read_tensors`, in any layout of key_maps.
+        path: named in errors.
+        what: the network in words, named in errors.
+
+    Returns:
+        Which layout it was and which names were left out.
+
+    Raises:
+        UserError: nothing fits, or names are missing, unexpected, or of another shape; the first few are listed.
+    """
+    own = module.state_dict()
+    fit = fit_names(tensors, own)
+    if not fit.names:
+        raise UserError(
+            f"{path}: none of its {len(tensors)} tensors fits {what}, which would leave all weights random; "
+            f"it holds {_first(tensors)}"
+        )
+    found = {name: tensors[original] for name, original in fit.names.items()}
+    shapes = [
+        f"{fit.names[name]} {list(tensor.shape)} instead of {list(own[name].shape)}"
+        for name, tensor in found.items()
+        if tensor.shape != own[name].shape
+    ]
+    problems = {"missing": fit.missing, "unexpected": fit.unexpected, "of another shape": shapes}
+    if any(problems.values()):
+        listed = "; ".join(f"{len(names)} {words}: {_first(names)}" for words, names in problems.items() if names)
+        raise UserError(f"{path}: does not fit {what} (read as {fit.layout}). {listed}")
+    module.load_state_dict({**own, **found}, strict=True)
+    return fit
+
+
+def words_for(path: Path, fit: Fit) -> str:
+    """Where loaded weights come from, in words: the file, its layout, and what was left out."""
+    left_out = f"; left out: {summary(fit.left_out)}" if fit.left_out else ""
+    return f"{path.name} ({fit.layout}{left_out})"
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(512)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _refuse_stand_ins(path: Path, start: bytes) -> None:
+    if not start:
+        raise UserError(f"{path}: is empty; fetch it again")
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", start, re.IGNORECASE):
+        raise UserError(f"{path}: is a web page, not weights; the download went wrong, fetch it again")
+    if start.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path}: is a Git LFS pointer, not weights; run `git lfs pull` where it comes from")
+
+
+def _is_safetensors(start: bytes) -> bool:
+    """Eight bytes of header length, then a JSON object."""
+    return len(start) > 8 and start[8:9] == b"{" and 2 <= struct.unpack("<Q", start[:8])[0] < 100_000_000
+
+
+@contextmanager
+def _refusing_broken(path: Path) -> Iterator[None]:
+    """Turn what the readers raise on a broken file into one line that names it."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # A damaged pickle or archive can raise anything.
+        culprit = re.search(r"(?:GLOBAL|global|type) ([\w.]+)", str(error))
+        if isinstance(error, pickle.UnpicklingError) and culprit:
+            raise UserError(
+                f"{path}: holds {culprit[1]}, not only tensors, and was not opened; in a place you trust, "
+                "save its state_dict() alone"
+            ) from error
+        raise UserError(f"{path}: is no readable checkpoint (truncated, or another format)") from error
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    from safetensors.torch import load_file
+
+    with _refusing_broken(path):
+        return load_file(path)
+
+
+def _read_torch(path: Path) -> Any:
+    with _refusing_broken(path):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _open_containers(content: Any) -> Tensors:
+    """The named tensors in `content`, or in the container inside it that has most."""
+    if not isinstance(content, Mapping):
+        return {}
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    inside = [_open_containers(content[key]) for key in CONTAINERS if key in content]
+    # A stray tensor beside a container, such as a loss, is not what the file is about.
+    return max([tensors, *inside], key=len)
+
+
+def _first(names: Collection[str], most: int = 4) -> str:
+    listed = list(names)[:most]
+    return ", ".join([*listed, "..."] if len(names) > most else listed)
+
+
+def metadata_entry(path: Path, key: str) -> dict[str, Any]:
+    """The JSON object under `key` in the metadata of a safetensors file; empty where there is none."""
+    text = read_metadata(path).get(key)
+    if text is None:
+        return {}
+    try:
+        entry = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: its metadata entry {key!r} is not valid JSON") from error
+    return entry if isinstance(entry, dict) else {}

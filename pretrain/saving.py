@@ -1,0 +1,43 @@
+"""Encoders written to one safetensors file that says all about itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from ..foundation.files import new_file
+from .building import SAVED_BY_US
+from .encoder import Encoder
+
+
+def save_encoder(encoder: Encoder, path: Path, *, trained_on: str, licence: str = "not stated") -> None:
+    """Write the weights under their library's own names, with architecture and normalisation beside them.
+
+    `load_encoder("NAME=PATH")` reads the file without being told anything else, and so does any other program
+    that reads safetensors.
+
+    Args:
+        encoder: what to write.
+        path: the file; replaced in one step.
+        trained_on: images and method, in words.
+        licence: of the weights.
+    """
+    meta = encoder.meta
+    about = {
+        "schema_version": 1,
+        "arch": meta.arch,
+        "channels": meta.channels,
+        "mean": meta.mean,
+        "std": meta.std,
+        "input_size": meta.input_size,
+        "trained_on": trained_on,
+        "licence": licence,
+        "contamination": meta.contamination,
+    }
+    state = encoder.network.library().state_dict()
+    # safetensors refuses tensors that share memory or are not contiguous (channels-last weights are not).
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    with new_file(path) as beside:
+        save_file(tensors, beside, metadata={SAVED_BY_US: json.dumps(about)})

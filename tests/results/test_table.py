@@ -1,0 +1,63 @@
+"""Tables: means by hand, blanks, and refusal of mixtures."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from cxrbench.foundation.errors import RefusedError, UserError
+from cxrbench.results.record import Record
+from cxrbench.results.table import tables
+
+from .test_store import record
+
+AUC = {"chexpert": "auc"}
+
+
+def replicates(values: list[float | None], **changes: object) -> list[Record]:
+    return [record(replicate=n, metrics={"auc": value}, **changes) for n, value in enumerate(values)]
+
+
+def test_mean_and_sample_sd_over_replicates() -> None:
+    values = [0.70, 0.74, 0.81]
+    cell = tables(replicates(values), AUC)[0].cells["scratch", 1.0]
+    assert (cell.mean, cell.sd) == (pytest.approx(statistics.mean(values)), pytest.approx(statistics.stdev(values)))
+    assert (cell.defined, cell.replicates) == (3, 3)
+
+
+def test_undefined_values_are_left_out_and_counted() -> None:
+    cell = tables(replicates([0.7, None, 0.8]), AUC)[0].cells["scratch", 1.0]
+    assert (cell.mean, cell.defined, cell.replicates) == (pytest.approx(0.75), 2, 3)
+    cell = tables(replicates([None]), AUC)[0].cells["scratch", 1.0]
+    assert (cell.mean, cell.sd) == (None, None)
+
+
+def test_one_replicate_has_no_sd() -> None:
+    assert tables(replicates([0.7]), AUC)[0].cells["scratch", 1.0].sd is None
+
+
+def test_cells_that_were_not_run_are_absent() -> None:
+    shown = tables([*replicates([0.7]), *replicates([0.8], encoder="imagenet", fraction=10.0)], AUC)[0]
+    assert shown.encoders == ("imagenet", "scratch")
+    assert ("imagenet", 1.0) not in shown.cells
+
+
+def test_a_mixture_of_settings_is_refused_with_what_differs() -> None:
+    other = replicates([0.8], encoder="imagenet", settings_hash="bbbbbbbb", settings={"image_size": 128})
+    with pytest.raises(RefusedError, match=r"2 settings: aaaaaaaa \(1 trials\), bbbbbbbb .*image_size \(128 / 64\)"):
+        tables([*replicates([0.7]), *other], AUC)
+    assert tables([*replicates([0.7]), *other], AUC, "bbbbbbbb")[0].encoders == ("imagenet",)
+
+
+def test_unknown_settings_and_metrics_are_named() -> None:
+    with pytest.raises(UserError, match=r"--settings: unknown settings hash 'aaaaaaab'; did you mean 'aaaaaaaa'"):
+        tables(replicates([0.7]), AUC, "aaaaaaab")
+    with pytest.raises(UserError, match=r"--metric: chexpert: unknown metric 'acu'; did you mean 'auc'"):
+        tables(replicates([0.7]), {"chexpert": "acu"})
+
+
+def test_tables_of_phantoms_say_so(tmp_path: Path) -> None:
+    assert tables(replicates([0.7]), AUC)[0].synthetic
+    assert not tables(replicates([0.7], synthetic=False), AUC)[0].synthetic

@@ -1,0 +1,56 @@
+"""Predictions on disk, and alignment of two test sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxrbench.foundation.errors import RefusedError, UserError
+from cxrbench.tasks.predictions import Predictions
+
+from .test_scores import multi, single
+
+
+@pytest.mark.parametrize("predictions", [single(), multi([[1, np.nan], [0, 1]], [[0.1, 0.2], [0.3, np.nan]])])
+def test_predictions_read_back_bit_equal(tmp_path: Path, predictions: Predictions) -> None:
+    predictions.write(tmp_path / "p.parquet")
+    back = Predictions.read(tmp_path / "p.parquet")
+    assert (back.labels, back.exclusive) == (predictions.labels, predictions.exclusive)
+    for column in ("truth", "scores", "decision"):
+        one, other = (np.stack(each.table[column].to_list()) for each in (back, predictions))
+        assert one.tobytes() == other.tobytes()
+    assert list(back.table["sample_id"]) == list(predictions.table["sample_id"])
+
+
+def test_a_cut_file_is_named(tmp_path: Path) -> None:
+    single().write(tmp_path / "p.parquet")
+    whole = (tmp_path / "p.parquet").read_bytes()
+    (tmp_path / "p.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"p\.parquet: predictions cannot be read"):
+        Predictions.read(tmp_path / "p.parquet")
+
+
+def test_a_foreign_parquet_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(UserError, match="not written by cxrbench"):
+        Predictions.read(tmp_path / "p.parquet")
+
+
+def test_rows_are_aligned_by_sample() -> None:
+    one = single()
+    order = np.random.default_rng(1).permutation(len(one.table))
+    shuffled = Predictions(one.table.iloc[order].reset_index(drop=True), one.labels, True)
+    a, b = one.aligned_with(shuffled)
+    pd.testing.assert_frame_equal(a.table, b.table)
+
+
+def test_test_sets_that_differ_are_refused() -> None:
+    one = single()
+    fewer = Predictions(one.table.iloc[1:], one.labels, True)
+    with pytest.raises(RefusedError, match=r"differ in 1 samples \(s0\)"):
+        one.aligned_with(fewer)
+    with pytest.raises(RefusedError, match="different labels"):
+        one.aligned_with(single(classes=4))

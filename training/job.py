@@ -1,0 +1,51 @@
+"""What a training consists of, as one object that can be sent to another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from .device import Precision
+from .settings import TrainingSettings
+
+Loss = Callable[[nn.Module, Any], Tensor]
+Validate = Callable[[nn.Module], dict[str, float]]
+
+
+class Batches(Protocol):
+    """The batches of an epoch (counted from 0)."""
+
+    def __call__(self, epoch: int, /) -> Iterable[Any]: ...
+
+
+@runtime_checkable
+class SharedBatches(Protocol):
+    """Batches that several processes can divide among themselves, as `BatchLoader` does."""
+
+    def share(self, rank: int, world: int) -> Batches:
+        """The part of every batch that process `rank` of `world` trains on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """The arguments of `loop.fit`, with what they resolved to."""
+
+    network: nn.Module
+    loss: Loss
+    batches: Batches
+    n_batches: int
+    settings: TrainingSettings
+    seed: int
+    validate: Validate | None
+    monitor: str
+    mode: Literal["min", "max"]
+    title: str
+    checkpoint: Path | None
+    checkpoint_after: float
+    precision: Precision
+    identity: str

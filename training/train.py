@@ -1,0 +1,143 @@
+"""The epochs of one training inside one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from ..foundation.progress import Progress
+from .best import Best
+from .checkpoint import read_checkpoint, write_checkpoint
+from .device import channels_last, quiet_fabric
+from .epoch import steps_per_epoch, train_epoch
+from .history import History
+from .job import Batches, Job, SharedBatches
+from .optimiser import build_optimiser
+from .schedule import Schedule
+from .seeding import deterministic_algorithms, own_random_numbers, seed_epoch
+
+
+def train(fabric: Fabric, job: Job, progress: Progress) -> History:
+    """Train `job.network` in place; see `loop.fit`."""
+    with quiet_fabric(), own_random_numbers(), deterministic_algorithms(job.settings.deterministic):
+        return _Training(fabric, job, progress).run()
+
+
+class _Training:
+    def __init__(self, fabric: Fabric, job: Job, progress: Progress):
+        self._fabric, self._job, self._progress = fabric, job, progress
+        self._network = channels_last(job.network)
+        self._module = fabric.setup_module(self._network)
+        optimiser = build_optimiser(self._network, job.settings)
+        self._schedule = Schedule(optimiser, job.settings, steps_per_epoch(job))
+        self._optimiser = fabric.setup_optimizers(optimiser)
+        self._best = Best(job.mode if job.validate else "min")
+        self._history = History()
+
+    def run(self) -> History:
+        job, settings = self._job, self._job.settings
+        first_epoch = self._resume()
+        batches = self._own_batches()
+        written = time.monotonic()
+        with self._progress.step(job.title, settings.epochs) as bar:
+            bar.advance(first_epoch)
+            for epoch in range(first_epoch, settings.epochs):
+                seed_epoch(job.seed, epoch, self._fabric.global_rank)
+                self._run_epoch(batches(epoch), epoch)
+                bar.advance(note=self._note())
+                if self._out_of_patience():
+                    break
+                if job.checkpoint is not None and time.monotonic() - written >= job.checkpoint_after:
+                    self._write(epoch)
+                    written = time.monotonic()
+        self._finish()
+        return self._history
+
+    def _own_batches(self) -> Batches:
+        batches, fabric = self._job.batches, self._fabric
+        if fabric.world_size > 1 and isinstance(batches, SharedBatches):
+            return batches.share(fabric.global_rank, fabric.world_size)
+        return batches
+
+    def _run_epoch(self, batches: Iterable[Any], epoch: int) -> None:
+        row = train_epoch(
+            self._fabric, self._module, self._optimiser, self._schedule, self._job, batches, epoch, self._progress
+        )
+        metrics = self._validated()
+        row |= {f"validation_{name}": value for name, value in metrics.items()}
+        self._history.rows.append(row)
+        monitored = metrics[self._job.monitor] if metrics else row["loss"]
+        # Without validation only the plateau schedule asks what was better; the last weights are kept.
+        better = self._best.offer(epoch + 1, monitored, self._network if metrics else None)
+        self._schedule.after_epoch(better)
+
+    def _validated(self) -> dict[str, float]:
+        if self._job.validate is None:
+            return {}
+        self._module.eval()
+        with torch.no_grad():
+            metrics = {name: float(value) for name, value in self._job.validate(self._module).items()}
+        # All processes must go on with the same numbers, or one stops while the others wait for it.
+        metrics = self._fabric.broadcast(metrics)
+        if self._job.monitor not in metrics:
+            given = ", ".join(metrics) or "nothing"
+            raise ValueError(f"validation gave {given}, not the monitored {self._job.monitor}")
+        return metrics
+
+    def _out_of_patience(self) -> bool:
+        patience = self._job.settings.patience
+        epochs = len(self._history.rows)
+        if self._job.validate is None or patience == 0 or epochs - self._best.epoch < patience:
+            return False
+        self._history.stopped = f"{self._job.monitor} was not better for {patience} epochs"
+        return True
+
+    def _finish(self) -> None:
+        history, job = self._history, self._job
+        history.stopped = history.stopped or f"all {job.settings.epochs} epochs done"
+        if self._best.weights:
+            self._network.load_state_dict(self._best.weights)
+            history.best_epoch = self._best.epoch
+        else:
+            history.best_epoch = len(history.rows)
+            why = "there is no validation" if job.validate is None else f"{job.monitor} was never a number"
+            history.stopped += f"; {why}, so the last epoch's weights were kept"
+        self._network.eval()
+        if job.checkpoint is not None and self._fabric.global_rank == 0:
+            job.checkpoint.unlink(missing_ok=True)
+
+    def _note(self) -> str:
+        row, monitored = self._history.rows[-1], f"validation_{self._job.monitor}"
+        validation = f", {self._job.monitor} {row[monitored]:.4f}" if monitored in row else ""
+        return f"loss {row['loss']:.4f}{validation}"
+
+    def _write(self, epoch: int) -> None:
+        if self._fabric.global_rank != 0 or self._job.checkpoint is None:
+            return
+        state = {
+            "epochs_done": epoch + 1,
+            "network": self._network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "schedule": self._schedule.state(),
+            "best": self._best.state(),
+            "rows": self._history.rows,
+        }
+        write_checkpoint(self._job.checkpoint, self._job.identity, state)
+
+    def _resume(self) -> int:
+        """Go on from the checkpoint where there is one; the number of epochs that are done."""
+        if self._job.checkpoint is None:
+            return 0
+        state = read_checkpoint(self._job.checkpoint, self._job.identity, self._progress)
+        if state is None:
+            return 0
+        self._network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._schedule.restore(state["schedule"])
+        self._best.restore(state["best"])
+        self._history.rows = state["rows"]
+        return state["epochs_done"]
