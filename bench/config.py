@@ -41,13 +41,13 @@ class RunConfig(Settings):
     store: Path = DEFAULT_STORE
     cache: Path = Field(default_factory=default_cache)
     fractions: tuple[float, ...] | None = None
-    replicates: int | None = Field(None, ge=1, le=1000)
+    replicates: int | None = Field(default=None, ge=1, le=1000)
     variants: tuple[str, ...] | None = None
     protocol: str | None = None
     preset: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     include: tuple[Path, ...] = ()
-    jobs: int = Field(1, ge=1, le=256)
+    jobs: int = Field(default=1, ge=1, le=256)
 
     def data_of(self, task: str, dataset: str) -> str:
         """Folder or phantom for one task. Raises UserError where none was given."""

@@ -99,7 +99,10 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
 
 
 def cost_in_seconds(plan: Plan, seconds_per_image: Callable[[Group], float]) -> float:
-    """Upper guess for the pending trials: images passed times the seconds that one takes; done features are not known."""
+    """Upper guess for the pending trials: images passed times the seconds that one takes.
+
+    Features that are cached already are not looked up.
+    """
     total = 0.0
     for group in plan.groups:
         pending = [each.trial for each in group.pending]
@@ -164,7 +167,8 @@ def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
     if place.split(":")[0] == "phantom":
         from ..data.phantom.dataset import parse_phantom, phantom_folder
 
-        folder = phantom_folder(task.meta.dataset, config.cache, **parse_phantom(place), progress=progress)
+        spec = parse_phantom(place)
+        folder = phantom_folder(task.meta.dataset, config.cache, spec.n, spec.size, spec.seed, progress)
     else:
         folder = Path(place).expanduser()
     radiographs = task.select(load(task.meta.dataset, folder))

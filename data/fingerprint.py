@@ -71,7 +71,7 @@ def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray) -> str:
     order = np.argsort(samples["sample_id"].to_numpy(dtype=str), kind="stable")
     described = {name: samples[name].astype(str).to_numpy()[order].tolist() for name in _IDENTITY}
     targets = radiographs.targets()[order]
-    labels = {name: _numbers(targets[:, i]) for i, name in enumerate(radiographs.labels)}
+    labels = {name: _hash_of_numbers(targets[:, i]) for i, name in enumerate(radiographs.labels)}
     return sha256_of_json(
         {
             "dataset": radiographs.dataset,
@@ -151,8 +151,10 @@ def _remember(memory: Path, known: pd.DataFrame, new: pd.DataFrame) -> None:
         together.to_parquet(path, index=False)
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
+def _hash_of_numbers(values: np.ndarray) -> str:
+    """SHA-256 of the values as little-endian float64, with one bit pattern for NaN and one for zero."""
+    canonical = np.where(np.isnan(values), np.nan, values + 0.0)
+    return hashlib.sha256(canonical.astype("<f8").tobytes()).hexdigest()
 
 
 def _rows(table: pd.DataFrame | None) -> list[str] | None:

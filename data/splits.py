@@ -150,7 +150,10 @@ def write_split(path: Path, radiographs: Radiographs, split: Split) -> None:
 
 
 def read_split(path: Path, radiographs: Radiographs) -> Split:
-    """Read what `write_split` wrote. Raises UserError on missing columns, unknown roles or ids, RefusedError on leaks."""
+    """Read what `write_split` wrote.
+
+    Raises UserError for missing columns, unknown roles or ids, RefusedError for leaks.
+    """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:

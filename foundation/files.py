@@ -34,7 +34,7 @@ def new_file(path: Path) -> Iterator[Path]:
         try:
             yield beside
             _sync(beside)
-            os.replace(beside, path)
+            beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
 
@@ -56,7 +56,7 @@ def new_folder(path: Path, beside: Path) -> Iterator[Path]:
                 _sync(file)
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                os.rename(beside, path)
+                beside.rename(path)
             except OSError:
                 if not path.exists():
                     raise

@@ -63,7 +63,8 @@ def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        first = error.errors()[0]
+        # A mistyped key is why another one is missing, so it is named first.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             known = set(dotted_keys(model.model_construct().model_dump(warnings=False))) | set(model.model_fields)

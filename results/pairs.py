@@ -91,7 +91,7 @@ def _trials(
             hashes = ", ".join(sorted({found[key].settings_hash, record.settings_hash}))
             raise RefusedError(
                 f"{encoder} has several trials of {task.meta.name} at {record.fraction:g} %, replicate "
-                f"{record.replicate} (settings {hashes}); choose with --settings HASH, or keep one set of weights a name"
+                f"{record.replicate} (settings {hashes}); choose with --settings HASH, or name each set of weights"
             )
         found[key] = record
     if not found:

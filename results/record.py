@@ -20,7 +20,7 @@ class Identity:
     """What is known of a trial before it runs, and decides whether it was run already.
 
     Attributes:
-        weights: hash of the encoder's tensors, or of architecture, initialisation and seed; architecture and normalisation.
+        weights: hash of the encoder's tensors (random ones: of architecture and seed), architecture, normalisation.
         dataset: name, content hash, preprocessing, size, and whether it is synthetic.
         split: hash of the split.
         settings: all resolved settings that bear on the trial, precision included.

@@ -45,7 +45,7 @@ def check_task(task: Task, encoder: Encoder, images: Images, scratch: Path) -> N
         context = Context(scratch / "cache", scratch / "partial")
         results = list(task.run(encoder, iter(trials), images, context))
         assert [each.trial for each in results] == trials, f"{meta.name}: run must give one result a trial, in order"
-        alone = list(task.run(encoder, iter(trials[1:]), images, context))[0]
+        alone = next(task.run(encoder, iter(trials[1:]), images, context))
         _check_result(task, images.radiographs, results[1], scratch)
         same = _scores(alone.predictions).tobytes() == _scores(results[1].predictions).tobytes()
         assert same, f"{meta.name}: a trial gives other scores alone than after another trial"
@@ -58,10 +58,10 @@ def _check_settings(task: Task) -> None:
     assert json.loads(json.dumps(settings, allow_nan=False)) == settings, f"{name}: settings_of must be plain JSON"
     try:
         task.configured(None, {"no_such_setting": 1}, "--set")
+        said = "nothing"
     except UserError as error:
-        assert "no_such_setting" in str(error), f"{name}: the error for an unknown setting does not name it"
-    else:
-        raise AssertionError(f"{name}: configured takes a setting that does not exist")
+        said = str(error)
+    assert "no_such_setting" in said, f"{name}: a setting that does not exist must be named, configured said {said}"
     for preset in task.presets:
         task.configured(preset, {}, "preset")
 

@@ -14,6 +14,7 @@ from .trial import Comparison, Trial, TrialResult
 
 if TYPE_CHECKING:
     from ..data.images import Images
+    from ..data.preprocessing import Preset
     from ..data.radiographs import Radiographs
     from ..data.splits import Split
     from ..pretrain.encoder import Encoder
@@ -81,7 +82,7 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def preprocessing(self) -> str:
+    def preprocessing(self) -> Preset:
         """Name of the preprocessing that `run` expects."""
 
     @abstractmethod
@@ -101,9 +102,7 @@ class Task(ABC):
         """Who trains, who validates, who tests. Never depends on the encoder."""
 
     @abstractmethod
-    def run(
-        self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context
-    ) -> Iterator[TrialResult]:
+    def run(self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context) -> Iterator[TrialResult]:
         """Run trials of one encoder, variant and protocol, each result as soon as it is there.
 
         `trials` is consumed one by one: a trial is taken only when the one before has been given back,

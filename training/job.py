@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from .device import Precision
 from .settings import TrainingSettings
 
 Loss = Callable[[nn.Module, Any], Tensor]
-Validate = Callable[[nn.Module], dict[str, float]]
+Validate = Callable[[nn.Module], Mapping[str, float]]
 
 
 class Batches(Protocol):

@@ -20,7 +20,9 @@ def strongest_of_best(losses: np.ndarray, strengths: Sequence[float]) -> int:
 def mean_binary_loss(logits: np.ndarray, targets: np.ndarray, balanced: bool) -> np.ndarray | None:
     """Mean log-loss [S] of logits [S, n] for targets [n] of 0, 1 and NaN (see `_mean`)."""
     classes = np.where(np.isnan(targets), -1, targets).astype(np.int64)
-    return _mean(np.logaddexp(0.0, logits) - np.maximum(classes, 0) * logits, classes, balanced)
+    with np.errstate(invalid="ignore"):  # NaN stands for rows that no fold could predict
+        losses = np.logaddexp(0.0, logits) - np.maximum(classes, 0) * logits
+    return _mean(losses, classes, balanced)
 
 
 def mean_softmax_loss(logits: np.ndarray, classes: np.ndarray, balanced: bool) -> np.ndarray | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
@@ -31,13 +32,15 @@ def ls(
 
     from ...foundation.registry import include as include_file
 
+    for file in include or []:
+        include_file(file)
+    console = Console()
     if kind is Kind.records:
-        shown = _records(store)
+        console.print(_records(store))
+    elif kind is Kind.encoders:
+        _print_encoders(console)
     else:
-        for file in include or []:
-            include_file(file)
-        shown = {Kind.tasks: _tasks, Kind.encoders: _encoders, Kind.datasets: _datasets}[kind]()
-    Console().print(shown)
+        console.print(_tasks() if kind is Kind.tasks else _datasets())
 
 
 def _grid(*columns: str) -> Table:
@@ -45,7 +48,7 @@ def _grid(*columns: str) -> Table:
 
     grid = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        grid.add_column(column, no_wrap=column == columns[0])
+        grid.add_column(column, no_wrap=column in (columns[0], columns[-1]))
     return grid
 
 
@@ -58,15 +61,19 @@ def _tasks() -> Table:
     return grid
 
 
-def _encoders() -> Table:
-    from ...pretrain.zoo_entries import descriptions
+def _print_encoders(console: Console) -> None:
+    from ...pretrain.source import list_encoders
 
+    found = list_encoders()
     grid = _grid("encoder", "what it is", "licence", "weights")
-    for each in descriptions():
-        grid.add_row(each.name, each.title, each.licence, each.availability)
-    grid.add_row("timm:NAME", "any backbone of timm, random weights", "Apache-2.0", "drawn when loaded", style="dim")
-    grid.add_row("NAME=PATH", "a checkpoint of yours", "", "from the file", style="dim")
-    return grid
+    for each in found:
+        grid.add_row(each.name, each.title, each.licence, "[yellow]not here[/]" if each.missing else "here")
+    grid.add_row("timm:NAME", "any backbone of timm, random weights", "Apache-2.0", "here")
+    grid.add_row("NAME=PATH", "a checkpoint of yours", "yours", "the file")
+    console.print(grid)
+    for each in found:
+        if each.missing:
+            console.print(f"\n{each.name}: {each.missing}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 def _datasets() -> Table:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def run(
     encoder: Annotated[
         str | None,
-        typer.Option(help="Encoders, comma-separated: names of `ls encoders`, timm:NAME, or NAME=PATH of a checkpoint."),
+        typer.Option(
+            help="Encoders, comma-separated: names of `ls encoders`, timm:NAME, or NAME=PATH of a checkpoint."
+        ),
     ] = None,
     task: Annotated[str | None, typer.Option(help="Tasks, comma-separated: names of `ls tasks`.")] = None,
     data: Annotated[
@@ -95,7 +97,7 @@ def _run(config: RunConfig, store: Store, dry_run: bool) -> None:
         failures = execute(config, plan, store, progress)
     except KeyboardInterrupt:
         kept = sum(store.has(each.place) for each in plan.trials)
-        raise _Interrupted(
+        raise _InterruptedError(
             f"interrupted; {kept} of {len(plan.trials)} trials are in {store.path}, the same command goes on there"
         ) from None
     store.tidy()
@@ -104,7 +106,7 @@ def _run(config: RunConfig, store: Store, dry_run: bool) -> None:
     console.print(f"{len(plan.pending)} trials done. See them: cxrbench table --store {store.path}", highlight=False)
 
 
-class _Interrupted(UserError):
+class _InterruptedError(UserError):
     exit_code = 130
 
 

@@ -43,7 +43,9 @@ def _print(shown: Table, console: Console) -> None:
     from rich.table import Table as Grid
 
     variant = "" if shown.variant == "default" else f", {shown.variant}"
-    console.print(f"[bold]{shown.task}{variant}, {shown.protocol}[/]: {shown.metric}, mean ± SD (replicates)", highlight=False)
+    console.print(
+        f"[bold]{shown.task}{variant}, {shown.protocol}[/]: {shown.metric}, mean ± SD (replicates)", highlight=False
+    )
     data = "SYNTHETIC phantom data, " if shown.synthetic else ""
     console.print(f"[dim]{data}settings {shown.settings_hash}[/]", highlight=False)
     grid = Grid(box=None, header_style="bold", padding=(0, 3, 0, 0))

@@ -52,7 +52,7 @@ def opacity(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
         fill = np.maximum(fill, blob)
     fill *= np.clip(0.75 + np.float32(0.4) * texture, 0.15, 1.4) * np.float32(0.12 + 0.48 * severity)
     fill = _only(lung, fill)
-    return Effect((filled_region(frame, lung, fill, 0.4),), fill=fill)
+    return Effect((filled_region(frame, lung, fill, 0.3),), fill=fill)
 
 
 def consolidation(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
@@ -70,8 +70,8 @@ def consolidation(scene: Scene, rng: np.random.Generator, severity: float) -> Ef
     over = (over if low else -over) + np.float32(rng.uniform(0.3, 1.0) * radii[1])
     fill *= smoothstep(over / np.float32(rng.uniform(0.012, 0.05)))
     tree = [grow(rng, lung.hilum, lung.side, (0.22, 0.28), trunks=7)]
-    bronchi = draw_vessels(frame, tree, thickness=0.9)
-    fill *= np.float32(0.30 + 0.60 * severity) * (1 - np.float32(0.55) * bronchi)
+    bronchi = draw_vessels(frame, tree, thickness=0.65)
+    fill *= np.float32(0.30 + 0.60 * severity) * (1 - np.float32(0.5) * bronchi)
     fill = _only(lung, np.clip(fill * (1 + np.float32(0.15) * texture), 0, 0.95))
     return Effect((filled_region(frame, lung, fill),), fill=fill)
 
@@ -107,7 +107,7 @@ def _plates(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     plate = frame.blur(canvas.astype(np.float32), 0.003) * np.float32(1 / 255)
     haze = frame.blur(plate, 0.022)
     fill = _only(lung, plate * np.float32(0.20 + 0.36 * severity) + haze * np.float32(0.5 + 0.9 * severity))
-    return Effect((filled_region(frame, lung, fill, 0.35),), fill=fill)
+    return Effect((filled_region(frame, lung, fill, 0.25),), fill=fill)
 
 
 def interstitial(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
@@ -140,7 +140,7 @@ def edema(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
         own = _only(lung, (wing + np.float32(0.45) * haze) * np.float32(0.07 + 0.40 * severity) * texture)
         own *= np.float32(rng.uniform(0.75, 1.25))
         fill += own
-        regions.append(filled_region(frame, lung, own, 0.35))
+        regions.append(filled_region(frame, lung, own, 0.27))
         frame.stroke(lines, _kerley(scene, lung, rng), 0.0028, 200)
     septa = frame.blur(lines.astype(np.float32), 0.002) * np.float32(0.10 * severity / 255)
     fuller = np.float32(0.25 + 0.6 * severity) * frame.blur(scene.vessels, 0.006)

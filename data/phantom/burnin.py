@@ -40,17 +40,23 @@ def _collimate(image: np.ndarray, scanner: Scanner) -> None:
     np.copyto(image, np.minimum(image, border), where=open_field < 128)
 
 
-def _letters(
-    image: np.ndarray, text: str, place: tuple[float, float], scale: float, tilt: float, bright: int
-) -> None:
+def _letters(image: np.ndarray, text: str, place: tuple[float, float], scale: float, tilt: float, bright: int) -> None:
     size = image.shape[0]
     # Drawn larger and averaged down: at 256 pixels letters are a few pixels high.
     zoom = 4
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale * zoom, max(1, round(zoom * scale * 3)))
+    (width, height), below = cv2.getTextSize(
+        text, cv2.FONT_HERSHEY_SIMPLEX, scale * zoom, max(1, round(zoom * scale * 3))
+    )
     pad = 4 * zoom
     plate = np.zeros((height + below + 2 * pad, width + 2 * pad), np.uint8)
     cv2.putText(
-        plate, text, (pad, pad + height), cv2.FONT_HERSHEY_SIMPLEX, scale * zoom, (255,), max(1, round(zoom * scale * 3))
+        plate,
+        text,
+        (pad, pad + height),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale * zoom,
+        (255,),
+        max(1, round(zoom * scale * 3)),
     )
     if tilt:
         centre = (plate.shape[1] / 2, plate.shape[0] / 2)

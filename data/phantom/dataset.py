@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,9 @@ def parse_phantom(spec: str) -> PhantomSpec:
         if key not in values:
             raise unknown_name("phantom key", key, values)
         if not value.isascii() or not value.isdigit():
-            raise UserError(f"phantom {key}={value} is not a whole number of 0 or more; write for example {key}={values[key]}")
+            raise UserError(
+                f"phantom {key}={value} is not a whole number of 0 or more; write for example {key}={values[key]}"
+            )
         values[key] = int(value)
     _check(**values)
     return PhantomSpec(**values)
@@ -76,7 +78,7 @@ def phantom_folder(
         root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f".{root.name}.lock")):
         if not is_phantom(root):
-            write_phantom_dataset(dataset, root, n, size, seed, progress=progress)
+            write_phantom_dataset(dataset, root, n, size, seed, rib_free=False, progress=progress)
     return root
 
 
@@ -137,7 +139,7 @@ class _Truth:
         self._masks = [f"{_KEY_COLUMNS},height,width,counts"]
         (folder / "rib_free" if rib_free else folder).mkdir(parents=True)
 
-    def record(self, cases: Iterable[PhantomCase]) -> Iterator[PhantomCase]:
+    def record(self, cases: Iterable[PhantomCase]) -> Generator[PhantomCase]:
         for case in cases:
             ask = case.request
             key = f"{ask.patient},{ask.study},{ask.image}"

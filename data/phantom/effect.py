@@ -49,7 +49,7 @@ def relative_air(lung: Lung) -> np.ndarray:
     return lung.air / max(float(lung.air.max()), 1e-6)
 
 
-def filled_region(frame: Frame, lung: Lung, fill: np.ndarray, level: float = 0.3) -> np.ndarray:
+def filled_region(frame: Frame, lung: Lung, fill: np.ndarray, level: float = 0.25) -> np.ndarray:
     """A region field, above 0.5 where `fill` adds more than `level` of the most it adds to `lung` anywhere."""
     gain = frame.blur(fill * lung.air, 0.006)
     return gain * np.float32(0.5 / max(level * float(gain.max()), 1e-6))

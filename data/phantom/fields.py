@@ -136,7 +136,8 @@ def smoothstep(t: np.ndarray) -> np.ndarray:
 
 
 def rounded(t: np.ndarray) -> np.ndarray:
-    """t ** 0.375 (0 below 0): how thickness grows from the edge of a rounded body. Roots are far quicker than powers."""
+    """t ** 0.375 (0 below 0): how thickness grows from the edge of a rounded body."""
+    # Roots are far quicker than powers.
     fourth = np.sqrt(np.sqrt(np.maximum(t, 0)))
     return fourth * np.sqrt(fourth)
 

@@ -75,8 +75,14 @@ def _body(anatomy: Anatomy, posture: Posture) -> np.ndarray:
     ]
     half = profile(knots, frame.y)
     depth = profile(
-        [(-0.3, 12), (top - 0.1, 12.5), (top, 0.78 * a.chest_depth), (top + 0.2, a.chest_depth), (0.75, a.chest_depth * 1.06),
-         (1.2, a.chest_depth * 1.1)],
+        [
+            (-0.3, 12),
+            (top - 0.1, 12.5),
+            (top, 0.78 * a.chest_depth),
+            (top + 0.2, a.chest_depth),
+            (0.75, a.chest_depth * 1.06),
+            (1.2, a.chest_depth * 1.1),
+        ],
         frame.y,
     )
     centre = frame.x - 0.5
@@ -147,7 +153,9 @@ def _lung(anatomy: Anatomy, posture: Posture, side: int) -> Lung:
     # Behind the dome the lung reaches further down, ever thinner.
     below = np.clip(frame.y - dome, 0, None)
     above = smoothstep((dome - frame.y) / np.float32(0.006))
-    behind = np.float32(0.20) * fading(below * np.float32(1 / 0.03)) * np.maximum(1 - np.square(np.square(across / wall)), 0)
+    behind = (
+        np.float32(0.20) * fading(below * np.float32(1 / 0.03)) * np.maximum(1 - np.square(np.square(across / wall)), 0)
+    )
     inside = inside * (above + (1 - above) * behind)
     # About 72 % of an inflated lung is air.
     air = inside * depth * np.float32(0.72 * PER_CM * a.lung_depth)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import cv2
@@ -15,12 +18,12 @@ import numpy as np
 from ...foundation.errors import UserError
 from ...foundation.progress import Progress, SilentProgress
 from .anatomy import ADULT_AGE, draw_anatomy, draw_posture
+from .burnin import burn_in
 from .case import FINDINGS, PhantomCase, PhantomPlan, PhantomRequest
 from .effect import Effect, apply
 from .findings import PAINTERS, draw_severity, heart_growth
 from .frontal import build_frontal
 from .lateral import build_lateral
-from .burnin import burn_in
 from .scanner import Geometry, draw_scanner, expose, tone_levels
 from .scene import Scene
 
@@ -43,22 +46,25 @@ def draw(request: PhantomRequest, size: int, seed: int, rib_free: bool = False) 
     child = request.age < ADULT_AGE
     lateral = request.view == "lateral"
     anatomy = draw_anatomy(_stream(seed, _ANATOMY, request.patient), request.age, request.sex)
-    posture = draw_posture(_stream(seed, _POSTURE, request.patient, request.study, lateral), size, request.portable, child)
+    posture = draw_posture(
+        _stream(seed, _POSTURE, request.patient, request.study, lateral), size, request.portable, child
+    )
     growth = 0.0
     if "cardiomegaly" in request.findings:
-        growth = heart_growth(draw_severity(_finding_stream(seed, request, "cardiomegaly", 0, 0)))
+        growth = heart_growth(draw_severity(_finding_stream(seed, request, "cardiomegaly", 0)))
     build = build_lateral if lateral else build_frontal
-    healthy = build(anatomy, posture, _stream(seed, _TISSUE, request.patient, lateral), growth)
-    geometry = Geometry(posture.frame, posture.tilt, _stream(seed, _GEOMETRY, request.patient, request.study, lateral))
+    healthy = build(anatomy, posture, _stream(seed, _TISSUE, patient, lateral), growth)
+    geometry = Geometry(posture.frame, posture.tilt, _stream(seed, _GEOMETRY, patient, study, lateral))
     scene, lesions = _with_findings(healthy, request, seed, geometry)
 
-    scanner = draw_scanner(_stream(seed, _SCANNER, request.patient, request.study, request.image), request.portable, child)
+    scanner = draw_scanner(
+        _stream(seed, _SCANNER, request.patient, request.study, request.image), request.portable, child
+    )
     levels = tone_levels(healthy.soft, sum(lung.air for lung in healthy.lungs), scanner, posture.frame)
 
     def develop(attenuation: np.ndarray, stream: int) -> np.ndarray:
-        noise = _stream(seed, stream, request.patient, request.study, request.image)
-        image = expose(geometry.warp(attenuation), levels, scanner, posture.frame, noise)
-        return burn_in(image, scanner)
+        noise = _stream(seed, stream, patient, study, image)
+        return burn_in(expose(geometry.warp(attenuation), levels, scanner, posture.frame, noise), scanner)
 
     return PhantomCase(
         request=request,
@@ -82,7 +88,9 @@ def generate(
     for request in plan:
         _check(request, size)
     job = _Job(size, seed, rib_free)
-    workers = min(workers or _cores(), len(plan) // _CHUNK)
+    workers = min(workers or _cores(), len(plan) // (2 * _CHUNK))
+    if multiprocessing.current_process().daemon:
+        workers = 1
     with progress.step("drawing phantoms", len(plan)) as step:
         cases = _in_processes(job, plan, workers) if workers > 1 else map(job, plan)
         for case in cases:
@@ -116,16 +124,25 @@ def _in_processes(job: _Job, plan: PhantomPlan, workers: int) -> Iterator[Phanto
             while chunks and len(running) < 2 * workers:
                 running.append(pool.submit(job.chunk, chunks.popleft()))
             yield from running.popleft().result()
+    except BrokenProcessPool as error:
+        raise UserError("a process that draws phantoms was killed; is there enough memory? try again") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker() -> None:
-    import signal
-
     # The parent gets Ctrl-C and ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker whose parent was killed would wait for work for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _cores() -> int:
@@ -144,7 +161,9 @@ def _stream(*key: int) -> np.random.Generator:
     return np.random.default_rng([int(part) for part in key])
 
 
-def _finding_stream(seed: int, request: PhantomRequest, name: str, occurrence: int, attempt: int) -> np.random.Generator:
+def _finding_stream(
+    seed: int, request: PhantomRequest, name: str, occurrence: int, attempt: int
+) -> np.random.Generator:
     lateral = request.view == "lateral"
     number = FINDINGS.index(name)
     return _stream(seed, _FINDING, request.patient, request.study, number, occurrence, lateral, attempt)
@@ -173,7 +192,7 @@ def _on_film(
     scene: Scene, request: PhantomRequest, seed: int, name: str, occurrence: int, geometry: Geometry
 ) -> tuple[Effect, list[np.ndarray]]:
     """The first drawn effect of which something lies on the film."""
-    severity = draw_severity(_finding_stream(seed, request, name, occurrence, 0))
+    severity = draw_severity(_finding_stream(seed, request, name, occurrence))
     least = max(4, scene.frame.size**2 // 8000)
     best: tuple[Effect, list[np.ndarray]] | None = None
     for attempt in range(1, _ATTEMPTS + 1):

@@ -27,17 +27,21 @@ def fracture(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     moved = _shifted(scene.bones, frame, step)
     half = smoothstep(forward / np.float32(0.004))
     bone = (moved - scene.bones) * half * near
-    gap = fading(np.square(forward / np.float32(0.0035))) * near
-    bone -= gap * scene.bones * np.float32(0.5 + 0.4 * severity)
+    gap = fading(np.square(forward / np.float32(0.005))) * near
+    # A fresh break has a gap, a healed one a knob of callus.
     if rng.random() < 0.5:
+        bone -= gap * scene.bones * np.float32(0.6 + 0.4 * severity)
+    else:
         knob = distance(frame, centre, (scene.rib_width * 0.9, scene.rib_width * 0.8))
-        bone += fading(np.square(knob)) * np.float32(0.08 + 0.14 * severity)
+        bone += fading(np.square(knob)) * np.float32(0.14 + 0.25 * severity)
     return Effect((near * np.float32(1.2),), bone=bone)
 
 
 def _shifted(field: np.ndarray, frame: Frame, step: np.ndarray) -> np.ndarray:
     move = np.array([[1, 0, step[0] * frame.length(1.0)], [0, 1, step[1] * frame.length(1.0)]], np.float32)
-    return cv2.warpAffine(field, move, (frame.size, frame.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(
+        field, move, (frame.size, frame.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def device(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
@@ -97,7 +101,11 @@ def _pacemaker(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, floa
         tips.append((x - lung.side * 0.05, lung.apex[1] + 0.55 * height))
     for tip in tips:
         vein = [(box[0], box[1] - 0.02), (x + lung.side * 0.09, lung.apex[1] + 0.04)]
-        vein += [(x - lung.side * 0.04, lung.apex[1] + 0.25 * height), (x - lung.side * 0.05, lung.apex[1] + 0.6 * height), tip]
+        vein += [
+            (x - lung.side * 0.04, lung.apex[1] + 0.25 * height),
+            (x - lung.side * 0.05, lung.apex[1] + 0.6 * height),
+            tip,
+        ]
         frame.stroke(canvas, [spline(np.array(vein))], 0.0042, 150)
         frame.fill(canvas, [ellipse(tip, (0.006, 0.006), n=10)], 220)
     return canvas, rng.uniform(1.0, 1.8)
@@ -119,8 +127,15 @@ def _electrodes(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, flo
     for lung in scene.lungs:
         for t in (0.1, 0.8)[: rng.integers(1, 3)]:
             height = lung.angle[1] - lung.apex[1]
-            spot = (scene.spine_x + lung.side * rng.uniform(0.16, 0.33), lung.apex[1] + (t + rng.normal(0, 0.06)) * height)
-            frame.fill(canvas, [ellipse(spot, (0.011, 0.009), n=16)], 255)
-            wire = [spot, (spot[0] + rng.normal(0, 0.08), spot[1] + 0.15), (spot[0] + rng.normal(0, 0.15), spot[1] + 0.5)]
+            spot = (
+                scene.spine_x + lung.side * rng.uniform(0.16, 0.33),
+                lung.apex[1] + (t + rng.normal(0, 0.06)) * height,
+            )
+            frame.fill(canvas, [ellipse((x, y), (0.011, 0.009), n=16)], 255)
+            wire = [
+                spot,
+                (spot[0] + rng.normal(0, 0.08), spot[1] + 0.15),
+                (spot[0] + rng.normal(0, 0.15), spot[1] + 0.5),
+            ]
             frame.stroke(canvas, [spline(np.array(wire))], 0.003, 110)
     return canvas, rng.uniform(0.35, 0.9)

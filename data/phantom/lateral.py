@@ -91,7 +91,7 @@ def _thinner(lung: Lung, keep: np.ndarray) -> Lung:
     return replace(lung, air=lung.air * keep)
 
 
-def _outline(posture: Posture, lung: Lung, points: list[tuple[float, float]]) -> np.ndarray:
+def _outline(posture: Posture, lung: Lung, points: list[tuple[float, float]] | np.ndarray) -> np.ndarray:
     """Body coordinates of (distance behind the mid-line, height from apex 0 to base 1)."""
     array = np.asarray(points, dtype=np.float64)
     y = lung.apex[1] + array[:, 1] * (lung.angle[1] - lung.apex[1])

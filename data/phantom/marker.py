@@ -9,6 +9,8 @@ from pathlib import Path
 from ...foundation.files import new_file
 
 MARKER = "PHANTOM.json"
+# Readers accept a folder inside the dataset's own as well.
+LEVELS = 3
 _WORDS = "Synthetic radiographs drawn by cxrbench. No image shows a real person; no result on them is about patients."
 
 
@@ -24,8 +26,9 @@ class PhantomMark:
 
 
 def is_phantom(root: Path) -> bool:
-    """True where the dataset in the folder `root` is synthetic."""
-    return (Path(root) / MARKER).is_file()
+    """True where the dataset in the folder `root`, or in a folder around it, is synthetic."""
+    root = Path(root).resolve()
+    return any((folder / MARKER).is_file() for folder in (root, *root.parents[:LEVELS]))
 
 
 def write_marker(root: Path, mark: PhantomMark) -> None:

@@ -32,7 +32,11 @@ def _fluid(scene: Scene, lung: Lung, rng: np.random.Generator, severity: float) 
     width = np.float32(0.05 + 0.06 * severity)
     # Small effusions lie in the angle only: away from the wall the surface drops below the dome.
     sink = np.float32(0.10 * (1 - severity))
-    surface = np.float32(level) - climb * fading(np.maximum(from_wall, 0) / np.float32(0.025)) + sink * smoothstep(from_wall / width - 1)
+    surface = (
+        np.float32(level)
+        - climb * fading(np.maximum(from_wall, 0) / np.float32(0.025))
+        + sink * smoothstep(from_wall / width - 1)
+    )
     surface = surface + np.float32(0.006) * clouds(rng, frame.size, 4, 8)
     fluid = smoothstep((frame.y - surface) / np.float32(0.018 + 0.05 * severity))
     return fluid * np.clip(lung.air * 20, 0, 1) * np.float32(min(0.95, rng.uniform(0.5, 0.85) + 0.2 * severity))
@@ -52,7 +56,7 @@ def pneumothorax(scene: Scene, rng: np.random.Generator, severity: float) -> Eff
     outside = (frame.x - np.float32(0.5) - lung_wall) * np.float32(lung.side)
     # The collapsed lung's own apex: a round cap below the chest's.
     cap = np.float32(lung.apex[1]) + gap_top * np.float32(0.55 * height)
-    cap = cap + np.float32(0.6) * ((frame.x - np.float32(lung.apex[0])) / half) ** 2 * np.float32(0.12)
+    cap = cap + np.float32(0.16) * ((frame.x - np.float32(lung.apex[0])) / half) ** 2
     outside = np.maximum(outside, cap - frame.y)
     outside = outside + np.float32(0.003) * clouds(rng, frame.size, 4, 8)
     edge = np.float32(1.5 / frame.length(1.0))

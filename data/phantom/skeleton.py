@@ -66,7 +66,7 @@ def draw_girdle(frame: Frame, anatomy: Anatomy, posture: Posture) -> np.ndarray:
     clavicle, scapula, edges = frame.canvas(), frame.canvas(), frame.canvas()
     for side in (-1, 1):
         line = _clavicle(anatomy, posture, side)
-        width = np.interp(np.linspace(0, 1, len(line)), [0, 0.12, 0.5, 1], [1.5, 1.05, 0.85, 1.1])
+        width = np.interp(np.linspace(0, 1, len(line)), [0, 0.12, 0.5, 1], [1.3, 1.0, 0.8, 1.05])
         shape = bands(line[None], 0.024 * width)[0]
         frame.fill(clavicle, [shape], 150)
         frame.stroke(edges, [shape[: len(line)], shape[len(line) :]], 0.003, 130)
@@ -76,7 +76,7 @@ def draw_girdle(frame: Frame, anatomy: Anatomy, posture: Posture) -> np.ndarray:
         frame.fill(scapula, [arm], 150)
         frame.stroke(edges, [arm], 0.004, 110)
     total = clavicle.astype(np.float32) + scapula + edges
-    return frame.blur(total, 0.0018) * np.float32(0.95 / 255 * (0.5 + 0.5 * anatomy.rib_strength))
+    return frame.blur(total, 0.0018) * np.float32(0.78 / 255 * (0.5 + 0.5 * anatomy.rib_strength))
 
 
 def _clavicle(anatomy: Anatomy, posture: Posture, side: int) -> np.ndarray:
@@ -105,7 +105,9 @@ def _scapula(anatomy: Anatomy, posture: Posture, side: int) -> tuple[np.ndarray,
         array = np.asarray(points)
         return np.stack([0.5 + side * array[:, 0], array[:, 1]], axis=1)
 
-    medial = place([(inner + 0.015, top + 0.03), (inner, top + 0.13), (inner + 0.012, tip - 0.06), (inner + 0.035, tip)])
+    medial = place(
+        [(inner + 0.015, top + 0.03), (inner, top + 0.13), (inner + 0.012, tip - 0.06), (inner + 0.035, tip)]
+    )
     lateral = place([(inner + 0.035, tip), (joint - 0.02, tip - 0.13), (joint - 0.005, top + 0.075)])
     spine = place([(inner + 0.01, top + 0.09), (joint - 0.03, top + 0.035), (joint + 0.035, top - 0.015)])
     blade = np.concatenate([spline(medial), spline(lateral)])

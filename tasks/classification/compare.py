@@ -25,13 +25,13 @@ def compare_classification(task: Task, a: Predictions, b: Predictions) -> list[C
     comparisons = []
     for metric, value_a in scores_a.items():
         value_b = scores_b.get(metric)
-        defined = value_a is not None and value_b is not None
+        difference = None if value_a is None or value_b is None else value_a - value_b
         comparisons.append(
             Comparison(
                 metric=metric,
                 value_a=value_a,
                 value_b=value_b,
-                difference=value_a - value_b if defined else None,
+                difference=difference,
                 n=len(a.table),
                 patients=a.table["patient_id"].nunique(),
                 only_a_right=int((right_a & ~right_b).sum()),

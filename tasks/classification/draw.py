@@ -35,9 +35,7 @@ def draw(radiographs: Radiographs, trial: Trial, version: int, settings: DrawSet
     return split
 
 
-def _cut(
-    radiographs: Radiographs, train: np.ndarray, trial: Trial, key: DrawKey, settings: DrawSettings
-) -> np.ndarray:
+def _cut(radiographs: Radiographs, train: np.ndarray, trial: Trial, key: DrawKey, settings: DrawSettings) -> np.ndarray:
     """`train` with every class cut to the amount that the variant gives it, whole patients first."""
     classes = radiographs.targets()[train].argmax(axis=1)
     counts = np.bincount(classes, minlength=len(radiographs.labels))

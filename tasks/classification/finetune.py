@@ -15,8 +15,7 @@ from ...data.augmentation import Augmentation
 from ...data.balancing import balanced_rows, rotate_and_zoom
 from ...data.keys import fold
 from ...training.data_loader import BatchLoader
-from ...training.device import Device, Precision, autocast, images_channels_last
-from ...training.device import resolve_device, resolve_precision
+from ...training.device import Device, Precision, autocast, images_channels_last, resolve_device, resolve_precision
 from ...training.loop import fit
 from ..trial import Trial, TrialResult
 from .outcome import predictions_of, split_in_words, split_notes, thresholds_of

@@ -38,7 +38,7 @@ class DrawSettings(Settings):
     """
 
     validation: Literal["drawn", "val"] = "drawn"
-    validation_share: float = Field(0.1, ge=0, lt=1)
+    validation_share: float = Field(default=0.1, ge=0, lt=1)
     amounts: dict[str, dict[str, float]] = Field(default_factory=dict)
     smallest: tuple[str, ...] = ()
 
@@ -52,7 +52,7 @@ class FeatureSettings(Settings):
     """
 
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(default=64, ge=1)
 
 
 class ClassificationSettings(Settings):
@@ -67,7 +67,7 @@ class ClassificationSettings(Settings):
             largest, and the probe weights classes; single-label tasks.
     """
 
-    image_size: int = Field(224, ge=32, le=2048)
+    image_size: int = Field(default=224, ge=32, le=2048)
     preprocessing: Literal["default", "paper"] = "default"
     views: Literal["frontal", "all"] = "all"
     augmentation: str = "ifa"

@@ -16,6 +16,7 @@ from .settings import ClassificationSettings
 
 if TYPE_CHECKING:
     from ...data.images import Images
+    from ...data.preprocessing import Preset
     from ...data.radiographs import Radiographs
     from ...data.splits import Split
     from ...pretrain.encoder import Encoder
@@ -61,7 +62,7 @@ class ClassificationTask(Task):
         return self.settings.image_size
 
     @property
-    def preprocessing(self) -> str:
+    def preprocessing(self) -> Preset:
         return self.settings.preprocessing
 
     def settings_of(self, trial: Trial) -> dict[str, Any]:
@@ -72,9 +73,7 @@ class ClassificationTask(Task):
         if trial.protocol == "frozen":
             for name in ("training", "augmentation"):
                 settings.pop(name)
-            settings["features"]["precision"] = resolve_precision(
-                self.settings.features.precision, resolve_device()
-            )
+            settings["features"]["precision"] = resolve_precision(self.settings.features.precision, resolve_device())
         else:
             for name in ("probe", "features"):
                 settings.pop(name)
@@ -106,9 +105,7 @@ class ClassificationTask(Task):
 
         return apply_policy(radiographs.targets(), self.settings.labels.policy, radiographs.labels)
 
-    def run(
-        self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context
-    ) -> Iterator[TrialResult]:
+    def run(self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context) -> Iterator[TrialResult]:
         from .finetune import finetune
         from .frozen import probe
 

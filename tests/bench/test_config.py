@@ -51,7 +51,9 @@ def test_a_folder_with_an_equals_sign_is_a_folder(tmp_path: Path) -> None:
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "cxrbench.toml"
-    file.write_text('encoders = ["imagenet"]\ntasks = ["chexpert"]\njobs = 2\n[settings.training]\nlr = 0.1\nepochs = 3\n')
+    file.write_text(
+        'encoders = ["imagenet"]\ntasks = ["chexpert"]\njobs = 2\n[settings.training]\nlr = 0.1\nepochs = 3\n'
+    )
     config = run_config({"encoders": ("scratch",), "tasks": None}, ["training.lr=0.2"], file)
     assert (config.encoders, config.tasks, config.jobs) == (("scratch",), ("chexpert",), 2)
     assert config.settings == {"training.lr": 0.2, "training.epochs": 3}

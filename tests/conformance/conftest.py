@@ -15,7 +15,7 @@ REGISTRIES = {"dataset_name": datasets, "encoder_name": encoders, "task_name": t
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for file in metafunc.config.getoption("--include"):
+    for file in metafunc.config.getoption("--include") or []:
         include(Path(file))
     for argument, registry in REGISTRIES.items():
         if argument in metafunc.fixturenames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_the_order_is_the_one_of_sha256_by_hand() -> None:
 
 def test_small_fractions_lie_inside_larger_ones_for_both_roles() -> None:
     draws = [draw_patients(PATIENTS, KEY, fraction, 0.1) for fraction in (1, 10, 50, 100)]
-    for (small_train, small_validation), (large_train, large_validation) in zip(draws, draws[1:], strict=False):
+    for (small_train, small_validation), (large_train, large_validation) in pairwise(draws):
         assert set(small_train) < set(large_train)
         assert set(small_validation) < set(large_validation)
     assert [len(train) for train, _ in draws] == [9, 90, 450, 900]

@@ -20,9 +20,14 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
 
 def test_an_exception_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError), new_file(tmp_path / "a.txt") as beside:
-        beside.write_text("half")
-        raise RuntimeError
+
+    def fails() -> None:
+        with new_file(tmp_path / "a.txt") as beside:
+            beside.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 
@@ -45,9 +50,9 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match=r"cannot write .*file.*free some space or choose another folder"):
-        with new_file(tmp_path / "file" / "a.txt") as beside:
-            beside.write_text("x")
+    said = r"cannot write .*file.*free some space or choose another folder"
+    with pytest.raises(UserError, match=said), new_file(tmp_path / "file" / "a.txt"):
+        pass
 
 
 def test_hashes_are_those_of_hashlib(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cxrbench.foundation.settings import Settings, override, parse_assignment, r
 
 
 class Inner(Settings):
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0)
     kind: str = "sgd"
 
 

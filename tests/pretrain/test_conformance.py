@@ -1,4 +1,4 @@
-"""Every encoder that can be named keeps its contract; the check notices those that do not."""
+"""The check of encoders notices those that break their contract."""
 
 from __future__ import annotations
 
@@ -8,40 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from cxrbench.foundation.errors import UserError
 from cxrbench.foundation.registry import include
 from cxrbench.pretrain import encoders, load_encoder
-from cxrbench.pretrain.architectures import build_network
 from cxrbench.pretrain.conformance import check_encoder
 from cxrbench.pretrain.encoder import Encoder
 from cxrbench.pretrain.network import Network
-from cxrbench.pretrain.weights_files import default_weights
-from cxrbench.pretrain.zoo_entry import ZooSource
-
-TIMM = ["timm:resnet10t", "timm:convnext_atto", "timm:mobilenetv3_small_050", "timm:regnety_002"]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc):
-    if "any_encoder" in metafunc.fixturenames:
-        for file in metafunc.config.getoption("--include") or []:
-            include(Path(file))
-        metafunc.parametrize("any_encoder", [*encoders.names(), *TIMM])
-
-
-def test_encoders_keep_their_contract(any_encoder: str, tmp_path: Path):
-    check_encoder(_built(any_encoder, tmp_path))
-
-
-def _built(name: str, tmp_path: Path) -> Encoder:
-    """The encoder; where its published weights are not here, with a file of random ones in their place."""
-    source = None if name in TIMM else encoders.get(name)
-    missing = source.missing(default_weights()) if source else ""
-    if not missing:
-        return load_encoder(name)
-    if not isinstance(source, ZooSource):
-        pytest.skip(missing)
-    path = tmp_path / "stand-in.pth"
-    torch.save(build_network(source.entry.arch, source.entry.channels).library().state_dict(), path)
-    return load_encoder(f"{name}={path}")
 
 
 class _Broken(Network):
@@ -128,3 +100,51 @@ def test_wrong_stage_channels_are_named():
     encoder.meta = replace(encoder.meta, stage_channels=(1, 64, 128, 256, 512))
     with pytest.raises(AssertionError, match="map at stride 2"):
         check_encoder(encoder)
+
+
+PLUGIN = """
+from pathlib import Path
+import torch
+from cxrbench.pretrain import Encoder, EncoderMeta, EncoderSource, encoders
+from cxrbench.pretrain.encoder import hash_of_tensors
+from cxrbench.pretrain.network import Network
+
+
+class Mean(Network):
+    dim = 4
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(1.0, 5.0))
+
+    def forward(self, x):
+        return x.mean((1, 2, 3))[:, None] * self.weight
+
+
+class MeanSource(EncoderSource):
+    title = "the mean grey value, four times"
+
+    def build(self, seed: int, weights: Path) -> Encoder:
+        network = Mean()
+        meta = EncoderMeta(
+            name="mean_grey", arch="mean", channels=1, mean=(0.5,), std=(0.5,), input_size=32, dim=4,
+            stage_channels=(), weights="1 to 4", sha256=hash_of_tensors(network.state_dict()), seed=None,
+            trained_on="nothing", licence="CC0-1.0",
+        )
+        return Encoder(network, meta)
+
+
+encoders.register("mean_grey", MeanSource())
+"""
+
+
+def test_one_file_adds_an_encoder_with_a_network_of_its_own(tmp_path: Path):
+    plugin = tmp_path / "mean_grey.py"
+    plugin.write_text(PLUGIN)
+    include(plugin)
+    try:
+        check_encoder(load_encoder("mean_grey"))
+        with pytest.raises(UserError, match="mean_grey is a plug-in with weights of its own"):
+            load_encoder(f"mean_grey={plugin}")
+    finally:
+        encoders._registered.pop("mean_grey")

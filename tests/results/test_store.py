@@ -44,7 +44,7 @@ def record(**changes: object) -> Record:
 
 def predictions() -> Predictions:
     table = pd.DataFrame({"sample_id": ["a"], "patient_id": ["p"], "study_id": ["s"], "truth": [0]})
-    return Predictions(table.assign(scores=[[0.6, 0.4]], decision=[0]), ("x", "y"), True)
+    return Predictions(table.assign(scores=pd.Series([[0.6, 0.4]]), decision=0), ("x", "y"), True)
 
 
 def saved(store: Path, **changes: object) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from .test_store import record
 AUC = {"chexpert": "auc"}
 
 
-def replicates(values: list[float | None], **changes: object) -> list[Record]:
+def replicates(values: Sequence[float | None], **changes: object) -> list[Record]:
     return [record(replicate=n, metrics={"auc": value}, **changes) for n, value in enumerate(values)]
 
 
