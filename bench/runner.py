@@ -29,14 +29,15 @@ class Runner:
 
     def __init__(self, store: Store, cache: Path, progress: Progress):
         self._store = store
-        self._context = Context(cache=cache, partial=store.partial, progress=progress)
+        self._cache = cache
+        self._progress = progress
         self._images: dict[tuple[str, int, str], Images] = {}
 
     def run(self, plan: Plan) -> list[str]:
         """Run what is pending. Returns one line for each group that could not be finished; the others are."""
         failures = []
         pending = len(plan.pending)
-        with self._context.progress.step("trials", pending) as step:
+        with self._progress.step("trials", pending) as step:
             for group in plan.groups:
                 if not group.pending:
                     continue
@@ -57,8 +58,8 @@ class Runner:
                 data.radiographs,
                 data.task.image_size,
                 data.task.preprocessing,
-                cache=self._context.cache,
-                progress=self._context.progress,
+                cache=self._cache,
+                progress=self._progress,
             )
         return self._images[key]
 
@@ -67,11 +68,16 @@ class Runner:
         planned = {each.trial: each for each in group.pending}
         claimed = self._claimed(list(group.pending), step)
         about = provenance()
-        for result in group.data.task.run(group.encoder, claimed, images, self._context):
+        context = Context(self._cache, lambda trial: self._checkpoint(planned[trial]), self._progress)
+        for result in group.data.task.run(group.encoder, claimed, images, context):
             started = datetime.now(UTC)
             record = make_record(planned[result.trial], group, result, {**about, "finished": started.isoformat()})
             self._store.save(record, result.predictions, result.history)
             step.advance(1, str(result.trial))
+
+    def _checkpoint(self, planned: PlannedTrial) -> Path:
+        # By fingerprint: another setting, dataset or weight must never go on from it.
+        return self._store.partial / f"{planned.fingerprint}.ckpt"
 
     def _claimed(self, pending: list[PlannedTrial], step: Step) -> Iterator[Trial]:
         """Trials that nobody else runs, each claimed while it is worked on; those of others are awaited at the end."""

@@ -42,7 +42,7 @@ def check_task(task: Task, encoder: Encoder, images: Images, scratch: Path) -> N
     for variant in meta.variants:
         trials = [Trial(encoder.meta.name, meta.name, variant, meta.protocols[0], 100, number) for number in (0, 1)]
         _check_split(task, images.radiographs, trials[0])
-        context = Context(scratch / "cache", scratch / "partial")
+        context = Context(scratch / "cache")
         results = list(task.run(encoder, iter(trials), images, context))
         assert [each.trial for each in results] == trials, f"{meta.name}: run must give one result a trial, in order"
         alone = next(task.run(encoder, iter(trials[1:]), images, context))

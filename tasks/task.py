@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -54,10 +54,16 @@ class TaskMeta:
 
 @dataclass(frozen=True)
 class Context:
-    """Where a task runs: the cache folder, the folder for resume checkpoints, and who is told."""
+    """Where a task runs.
+
+    Attributes:
+        cache: folder for what can be made again.
+        checkpoint_of: the file from which a long trial can go on after a crash; None for no file.
+        progress: who is told.
+    """
 
     cache: Path
-    partial: Path
+    checkpoint_of: Callable[[Trial], Path | None] = lambda trial: None
     progress: Progress = field(default_factory=SilentProgress)
 
 

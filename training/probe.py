@@ -154,9 +154,9 @@ class LinearProbe:
         truth, held_truth = _as_classes(data.train_truth, data.names), _as_classes(data.validation_truth, data.names)
         present = np.unique(truth)
         if present.size < 2:
-            blank = [np.full((len(rows), len(data.names)), np.nan) for rows in (data.test, data.validation)]
+            test, validation = (np.full((len(rows), len(data.names)), np.nan) for rows in (data.test, data.validation))
             note = "not fitted, the training part has one class only"
-            return ProbeResult(np.array([np.nan]), (NOT_FITTED,), *blank, (note,))
+            return ProbeResult(np.array([np.nan]), (NOT_FITTED,), test, validation, (note,))
         absent = [name for place, name in enumerate(data.names) if place not in present]
         notes = [f"{name}: probability 0, the training part has no such sample" for name in absent]
         folded = self._too_few(held_truth, present)

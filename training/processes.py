@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch.multiprocessing import ProcessRaisedException
+from torch import nn
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..foundation.errors import UserError
 from ..foundation.progress import LineProgress, Progress, SilentProgress
@@ -30,7 +34,12 @@ def train_in_processes(fabric: Fabric, job: Job, progress: Progress) -> History:
     # Through a file: what a process leaves in shared memory or a full pipe goes with it.
     with tempfile.TemporaryDirectory(prefix="cxrbench-") as folder:
         try:
-            fabric.launch(_run, job, Path(folder), quiet)
+            # Fabric looks into arguments for modules, and gives every process a copy of its own; the rest of
+            # the job travels unseen, and its tensors (images in memory) stay shared.
+            rest = replace(job, network=nn.Identity())
+            run = partial(_run, job=rest, folder=Path(folder), quiet=quiet)
+            # Fabric declares a function of itself alone, and hands on what else it is given.
+            fabric.launch(cast(Callable[..., None], run), job.network)
         except ProcessRaisedException:
             for file in Path(folder).glob("error-*"):
                 kind = NotFiniteLossError if file.name.startswith("error-NotFinite") else UserError
@@ -42,7 +51,8 @@ def train_in_processes(fabric: Fabric, job: Job, progress: Progress) -> History:
     return History(**result["history"])
 
 
-def _run(fabric: Fabric, job: Job, folder: Path, quiet: bool) -> None:
+def _run(fabric: Fabric, network: nn.Module, job: Job, folder: Path, quiet: bool) -> None:
+    job = replace(job, network=network)
     first = fabric.global_rank == 0
     try:
         history = train(fabric, job, SilentProgress() if quiet or not first else LineProgress())

@@ -167,6 +167,7 @@ class _State:
         wanted = (self.truth * weighted).sum(axis=(1, 2))
         low, high = np.zeros(len(slope)), np.full(len(slope), np.inf)
         length = np.ones(len(slope))
+        open_ = np.ones(len(slope), dtype=bool)
         for _ in range(_LINE_STEPS):
             self.probability = _probability(self.logits + length[:, None, None] * ahead, self.problems.softmax)
             moved = self.probability * weighted

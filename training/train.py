@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricOptimizer
 
 from ..foundation.progress import Progress
 from .best import Best
@@ -34,7 +35,7 @@ class _Training:
         self._module = fabric.setup_module(self._network)
         optimiser = build_optimiser(self._network, job.settings)
         self._schedule = Schedule(optimiser, job.settings, steps_per_epoch(job))
-        self._optimiser = fabric.setup_optimizers(optimiser)
+        self._optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
         self._best = Best(job.mode if job.validate else "min")
         self._history = History()
 

@@ -60,7 +60,7 @@ def consolidation(scene: Scene, rng: np.random.Generator, severity: float) -> Ef
     frame, lung = scene.frame, _pick(scene, rng)
     low = rng.random() < 0.7
     centre = place(scene, lung, rng, (0.62, 0.95) if low else (0.12, 0.5), (0.15, 0.8))
-    radii = (rng.uniform(0.09, 0.14) * (0.8 + 0.7 * severity), rng.uniform(0.10, 0.16) * (0.8 + 0.7 * severity))
+    radii = (rng.uniform(0.10, 0.16) * (0.8 + 0.7 * severity), rng.uniform(0.10, 0.16) * (0.8 + 0.7 * severity))
     texture = clouds(rng, frame.size, 8, 32, 0.6)
     r = distance(frame, centre, radii, rng.uniform(0, np.pi)) + np.float32(0.16) * texture
     fill = smoothstep((1 - r) / np.float32(rng.uniform(0.5, 1.1)))
@@ -71,7 +71,7 @@ def consolidation(scene: Scene, rng: np.random.Generator, severity: float) -> Ef
     fill *= smoothstep(over / np.float32(rng.uniform(0.012, 0.05)))
     tree = [grow(rng, lung.hilum, lung.side, (0.22, 0.28), trunks=7)]
     bronchi = draw_vessels(frame, tree, thickness=0.65)
-    fill *= np.float32(0.30 + 0.60 * severity) * (1 - np.float32(0.5) * bronchi)
+    fill *= np.float32(0.38 + 0.55 * severity) * (1 - np.float32(0.5) * bronchi)
     fill = _only(lung, np.clip(fill * (1 + np.float32(0.15) * texture), 0, 0.95))
     return Effect((filled_region(frame, lung, fill),), fill=fill)
 
@@ -87,9 +87,9 @@ def atelectasis(scene: Scene, rng: np.random.Generator, severity: float) -> Effe
     tilt = np.float32(lung.side * rng.uniform(0.4, 1.1))
     # A triangle between hilum, dome and heart.
     fill = smoothstep((frame.y - np.float32(top) - tilt * (frame.x - np.float32(x0))) / np.float32(0.02))
-    fill *= np.exp(-(((frame.x - np.float32(x0)) / np.float32(0.11 + 0.11 * severity)) ** 2))
+    fill *= np.exp(-(((frame.x - np.float32(x0)) / np.float32(0.13 + 0.12 * severity)) ** 2))
     fill *= 1 + np.float32(0.12) * clouds(rng, frame.size, 8, 32)
-    fill = _only(lung, np.clip(fill * np.float32(0.42 + 0.55 * severity), 0, 0.95))
+    fill = _only(lung, np.clip(fill * np.float32(0.55 + 0.45 * severity), 0, 0.95))
     return Effect((filled_region(frame, lung, fill),), fill=fill)
 
 
@@ -106,7 +106,7 @@ def _plates(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     # Plates are seen edge on; lung around them is a little denser because it holds less air.
     plate = frame.blur(canvas.astype(np.float32), 0.003) * np.float32(1 / 255)
     haze = frame.blur(plate, 0.022)
-    fill = _only(lung, plate * np.float32(0.20 + 0.36 * severity) + haze * np.float32(0.5 + 0.9 * severity))
+    fill = _only(lung, plate * np.float32(0.26 + 0.38 * severity) + haze * np.float32(0.8 + 1.1 * severity))
     return Effect((filled_region(frame, lung, fill, 0.25),), fill=fill)
 
 

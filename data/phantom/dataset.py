@@ -13,7 +13,8 @@ from ...foundation.errors import UserError, unknown_name
 from ...foundation.files import new_file, new_folder, writing
 from ...foundation.progress import Progress, SilentProgress
 from .case import PhantomCase
-from .generate import SMALLEST, VERSION, generate
+from .drawing import SMALLEST, VERSION
+from .generate import generate
 from .marker import PhantomMark, is_phantom, write_marker
 
 DEFAULT_N = 1000
@@ -139,7 +140,7 @@ class _Truth:
         self._masks = [f"{_KEY_COLUMNS},height,width,counts"]
         (folder / "rib_free" if rib_free else folder).mkdir(parents=True)
 
-    def record(self, cases: Iterable[PhantomCase]) -> Generator[PhantomCase]:
+    def record(self, cases: Iterable[PhantomCase]) -> Generator[PhantomCase, None, None]:
         for case in cases:
             ask = case.request
             key = f"{ask.patient},{ask.study},{ask.image}"

@@ -32,9 +32,9 @@ PAINTERS: dict[str, Painter] = {
 
 def draw_severity(rng: np.random.Generator) -> float:
     """How severe a finding is, 0 to 1: mostly mild, some hardly visible, few plain."""
-    return float(rng.beta(1.6, 1.2))
+    return float(rng.beta(1.8, 1.15))
 
 
 def heart_growth(severity: float) -> float:
     """What cardiomegaly of this severity adds to the ratio of heart width to chest width."""
-    return 0.05 + 0.17 * severity
+    return 0.055 + 0.19 * severity

@@ -13,8 +13,7 @@ from .scene import Scene
 def fracture(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     """A rib with a step and a gap, or with a knob of callus where it has healed."""
     frame = scene.frame
-    rib = scene.ribs[int(rng.integers(len(scene.ribs)))]
-    at = int(rng.uniform(0.45, 0.92) * (len(rib) - 1))
+    rib, at = _break(scene, rng)
     centre = (float(rib[at, 0]), float(rib[at, 1]))
     along = rib[min(at + 1, len(rib) - 1)] - rib[at - 1]
     along = along / max(float(np.linalg.norm(along)), 1e-9)
@@ -23,7 +22,7 @@ def fracture(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     near = np.clip(1.25 - distance(frame, centre, (radius, radius)), 0, 1)
     forward = (frame.x - np.float32(centre[0])) * np.float32(along[0])
     forward = forward + (frame.y - np.float32(centre[1])) * np.float32(along[1])
-    step = across * scene.rib_width * (0.25 + 0.5 * severity) * rng.choice([-1, 1])
+    step = across * scene.rib_width * (0.3 + 0.5 * severity) * rng.choice([-1, 1])
     moved = _shifted(scene.bones, frame, step)
     half = smoothstep(forward / np.float32(0.004))
     bone = (moved - scene.bones) * half * near
@@ -33,8 +32,20 @@ def fracture(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
         bone -= gap * scene.bones * np.float32(0.6 + 0.4 * severity)
     else:
         knob = distance(frame, centre, (scene.rib_width * 0.9, scene.rib_width * 0.8))
-        bone += fading(np.square(knob)) * np.float32(0.14 + 0.25 * severity)
+        bone += fading(np.square(knob)) * np.float32(0.16 + 0.26 * severity)
     return Effect((near * np.float32(1.2),), bone=bone)
+
+
+def _break(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """A rib [P, 2] and the number of the point where it breaks: of a few drawn at random the one best seen."""
+    ribs = rng.integers(len(scene.ribs), size=6)
+    points = (rng.uniform(0.45, 0.92, 6) * (scene.ribs.shape[1] - 1)).astype(int)
+    columns, rows = np.rint(scene.frame.pixels(scene.ribs[ribs, points])).astype(int).T
+    last = scene.frame.size - 1
+    seen = scene.bones[np.clip(rows, 0, last), np.clip(columns, 0, last)]
+    seen = seen * sum(lung.air[np.clip(rows, 0, last), np.clip(columns, 0, last)] + 0.1 for lung in scene.lungs)
+    best = int(np.argmax(seen * ((columns == np.clip(columns, 0, last)) & (rows == np.clip(rows, 0, last)))))
+    return scene.ribs[ribs[best]], int(points[best])
 
 
 def _shifted(field: np.ndarray, frame: Frame, step: np.ndarray) -> np.ndarray:
@@ -127,15 +138,9 @@ def _electrodes(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, flo
     for lung in scene.lungs:
         for t in (0.1, 0.8)[: rng.integers(1, 3)]:
             height = lung.angle[1] - lung.apex[1]
-            spot = (
-                scene.spine_x + lung.side * rng.uniform(0.16, 0.33),
-                lung.apex[1] + (t + rng.normal(0, 0.06)) * height,
-            )
+            x = scene.spine_x + lung.side * rng.uniform(0.16, 0.33)
+            y = lung.apex[1] + (t + rng.normal(0, 0.06)) * height
             frame.fill(canvas, [ellipse((x, y), (0.011, 0.009), n=16)], 255)
-            wire = [
-                spot,
-                (spot[0] + rng.normal(0, 0.08), spot[1] + 0.15),
-                (spot[0] + rng.normal(0, 0.15), spot[1] + 0.5),
-            ]
+            wire = [(x, y), (x + rng.normal(0, 0.08), y + 0.15), (x + rng.normal(0, 0.15), y + 0.5)]
             frame.stroke(canvas, [spline(np.array(wire))], 0.003, 110)
     return canvas, rng.uniform(0.35, 0.9)

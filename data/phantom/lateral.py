@@ -195,7 +195,7 @@ def _draw_ribs(anatomy: Anatomy, posture: Posture, lines: np.ndarray) -> np.ndar
         n = shape.shape[1] // 2
         frame.stroke(canvas, [*shape[:, :n], *shape[:, n:]], 0.0035, int(min(255, 190 * anatomy.cortex)))
         out += canvas
-    return frame.blur(out, 0.0025) * np.float32(0.16 * anatomy.rib_strength / 255)
+    return frame.blur(out, 0.0025) * np.float32(0.2 * anatomy.rib_strength / 255)
 
 
 def _sternum(anatomy: Anatomy, posture: Posture, lung: Lung) -> np.ndarray:

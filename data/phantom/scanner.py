@@ -61,7 +61,7 @@ def draw_scanner(rng: np.random.Generator, portable: bool, child: bool) -> Scann
         blur=float(uniform(0.0008, 0.0026)),
         sharpen=(float(uniform(0.1, 0.9)), float(uniform(0.004, 0.012))),
         flatten=float(uniform(0.1, 0.65)),
-        lung=float(np.clip(rng.normal(0.22, 0.07), 0.08, 0.45)),
+        lung=float(np.clip(rng.normal(0.26, 0.07), 0.10, 0.48)),
         dense=float(np.clip(rng.normal(0.83, 0.06), 0.62, 0.97)),
         toe=float(uniform(0.03, 0.16)),
         gamma=float(np.exp(rng.normal(-0.12, 0.16))),

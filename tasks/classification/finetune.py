@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,16 +63,10 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
     if exclusive and settings.balance:
         places, copies = balanced_rows(targets[split.train].argmax(axis=1), seed)
         rows = split.train[places]
-    training_images = _TrainingImages(images, rows, copies, targets[rows], Augmentation(settings.augmentation), seed)
+    training_images = TrainingImages(images, rows, copies, targets[rows], Augmentation(settings.augmentation), seed)
     batches = BatchLoader(training_images.prepare, len(rows), settings.training.batch_size, seed)
 
-    def probabilities(model: nn.Module, of: np.ndarray) -> np.ndarray:
-        return predict(model, images, of, exclusive, device, precision, settings.training.batch_size)
-
-    def validate(model: nn.Module) -> dict[str, float]:
-        scores = probabilities(model, split.validation)
-        return {"log_loss": log_loss(targets[split.validation], scores, exclusive)}
-
+    predict = Predictor(images, exclusive, device, precision, settings.training.batch_size)
     notes = []
     if len(split.validation) == 0:
         notes.append("no validation image in this draw: trained for all epochs, the last one is scored")
@@ -80,16 +75,16 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
         loss=single_label_loss if exclusive else multi_label_loss,
         batches=batches,
         n_batches=len(batches),
-        validate=validate if len(split.validation) else None,
+        validate=Validation(predict, split.validation, targets[split.validation]) if len(split.validation) else None,
         settings=settings.training,
         seed=seed,
         progress=context.progress,
         title=str(trial),
-        checkpoint=context.partial / f"{_name(trial)}.ckpt",
+        checkpoint=context.checkpoint_of(trial),
     )
-    validation = probabilities(network, split.validation)
+    validation = predict(network, split.validation)
     thresholds, _ = thresholds_of(targets[split.validation], validation)
-    predictions = predictions_of(radiographs, split.test, targets, probabilities(network, split.test), thresholds)
+    predictions = predictions_of(radiographs, split.test, targets, predict(network, split.test), thresholds)
     described = split_in_words(radiographs, split, targets)
     resolved: dict[str, object] = {"best_epoch": history.best_epoch, "stopped": history.stopped, "device": device}
     if not exclusive:
@@ -120,26 +115,40 @@ def multi_label_loss(model: nn.Module, batch: Batch) -> Tensor:
     return (loss * known).sum() / known.sum().clamp(min=1)
 
 
-def predict(
-    model: nn.Module,
-    images: Images,
-    rows: np.ndarray,
-    exclusive: bool,
-    device: Device,
-    precision: Precision,
-    batch_size: int,
-) -> np.ndarray:
-    """Probabilities float64 [len(rows), L] of `model` in eval mode; its mode is put back."""
-    was_training = model.training
-    model.eval()
-    found = []
-    with torch.inference_mode(), autocast(device, precision):
-        for first in range(0, len(rows), batch_size):
-            pixels = as_input(images.batch(rows[first : first + batch_size])).to(device)
-            logits = model(pixels).double()
-            found.append((logits.softmax(dim=1) if exclusive else logits.sigmoid()).cpu().numpy())
-    model.train(was_training)
-    return np.concatenate(found) if found else np.empty((0, len(images.radiographs.labels)))
+@dataclass(frozen=True)
+class Predictor:
+    """Probabilities of rows of `images` by any model of them; picklable, so that several devices can use it."""
+
+    images: Images
+    exclusive: bool
+    device: Device
+    precision: Precision
+    batch_size: int
+
+    def __call__(self, model: nn.Module, rows: np.ndarray) -> np.ndarray:
+        """Float64 [len(rows), L], of `model` in eval mode; its mode is put back."""
+        was_training = model.training
+        model.eval()
+        found = []
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            for first in range(0, len(rows), self.batch_size):
+                pixels = as_input(self.images.batch(rows[first : first + self.batch_size])).to(self.device)
+                logits = model(pixels).double()
+                found.append((logits.softmax(dim=1) if self.exclusive else logits.sigmoid()).cpu().numpy())
+        model.train(was_training)
+        return np.concatenate(found) if found else np.empty((0, len(self.images.radiographs.labels)))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What chooses the epoch: the log-loss on the validation `rows` with `targets` [V, L]."""
+
+    predict: Predictor
+    rows: np.ndarray
+    targets: np.ndarray
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        return {"log_loss": log_loss(self.targets, self.predict(model, self.rows), self.predict.exclusive)}
 
 
 def log_loss(targets: np.ndarray, scores: np.ndarray, exclusive: bool) -> float:
@@ -155,7 +164,7 @@ def as_input(pixels: np.ndarray) -> Tensor:
     return images_channels_last(torch.from_numpy(pixels).unsqueeze(1).float().div_(255))
 
 
-class _TrainingImages:
+class TrainingImages:
     """Makes training batches: pixels of the originals and of the copies that balance the classes, augmented."""
 
     def __init__(
@@ -181,7 +190,3 @@ class _TrainingImages:
             pixels[copied] = rotate_and_zoom(pixels[copied], keys)
         pixels = self._augmentation(pixels, generator.integers(2**62, size=len(places)))
         return as_input(pixels), self._targets[places]
-
-
-def _name(trial: Trial) -> str:
-    return str(trial).replace(" ", "-").replace("/", "_")

@@ -63,8 +63,8 @@ class ClassificationSettings(Settings):
         preprocessing: `default`, or `paper` (8-bit images are clipped and not stretched).
         views: frontal images only, or all.
         augmentation: preset of data.augmentation, for fine-tuning.
-        balance: whether fine-tuning repeats the smaller classes (rotated and zoomed) up to the
-            largest, and the probe weights classes; single-label tasks.
+        balance: whether fine-tuning repeats the smaller classes, rotated and zoomed, up to the largest
+            (single-label tasks); the probe weighs classes instead, see `probe.balanced`.
     """
 
     image_size: int = Field(default=224, ge=32, le=2048)

@@ -71,7 +71,7 @@ class ClassificationTask(Task):
         settings = self.settings.model_dump(mode="json")
         # What the other protocol needs must not make this one's trials look changed.
         if trial.protocol == "frozen":
-            for name in ("training", "augmentation"):
+            for name in ("training", "augmentation", "balance"):
                 settings.pop(name)
             settings["features"]["precision"] = resolve_precision(self.settings.features.precision, resolve_device())
         else:

@@ -18,7 +18,7 @@ def test_every_sample_comes_once_an_epoch_in_batches_of_nearly_equal_size() -> N
     batches = [places for places, _ in loader(0)]
     assert len(loader) == 2
     assert [len(batch) for batch in batches] == [17, 16]
-    assert sorted(sum(batches, [])) == list(range(33))
+    assert sorted(place for batch in batches for place in batch) == list(range(33))
 
 
 def test_order_and_random_numbers_depend_on_seed_and_epoch_only() -> None:

@@ -61,7 +61,7 @@ def test_balanced_weights_agree_with_scikit_learn() -> None:
     wanted = reference(features, targets[:, 0], 0.1, weights)
     fit = fit_binary(features, targets, (0.1,), balanced=True)
     np.testing.assert_allclose(fit.weights[0, 0], wanted.coef_[0], atol=1e-5)
-    np.testing.assert_allclose(fit.intercepts[0, 0], wanted.intercept_[0], atol=1e-5)
+    np.testing.assert_allclose(fit.intercepts[0, 0], np.ravel(wanted.intercept_)[0], atol=1e-5)
 
 
 def test_separable_rows_at_a_weak_strength_converge() -> None:

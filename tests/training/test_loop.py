@@ -30,7 +30,7 @@ class Words(SilentProgress):
         self.lines.append(line)
 
 
-def with_(**changes: object) -> TrainingSettings:
+def with_(**changes: Any) -> TrainingSettings:
     return TrainingSettings(**(SGD.model_dump() | changes))
 
 
@@ -174,12 +174,13 @@ def test_frozen_network_is_an_error() -> None:
 
 
 def test_global_random_numbers_are_as_before() -> None:
+    network = nn.Sequential(nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, 1))
     torch.manual_seed(1)
     np.random.seed(1)
     random.seed(1)
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]
     loader = BatchLoader(Images(), 24, 8, seed=0)
-    fit(nn.Sequential(nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, 1)), binary, loader, 3, SGD, seed=3)
+    fit(network, binary, loader, 3, SGD, seed=3)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[index]
     assert random.getstate() == before[2]

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import ProcessRaisedException
 
-from cxrbench.training import BatchLoader, NotFiniteLossError, TrainingSettings, fit
+from cxrbench.training import BatchLoader, NotFiniteLossError, TrainingSettings, fit, loop
+from cxrbench.training.device import build_fabric
 
 TWO = TrainingSettings(
     optimiser="sgd",
@@ -46,6 +50,7 @@ class SpreadOfWeights(nn.Module):
         return {"log_loss": float(torch.distributed.get_world_size()), "spread": float((highest - lowest).max())}
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does() -> None:
     loader = BatchLoader(Line(), 16, 8, seed=0)
     networks = [nn.Linear(1, 1) for _ in range(2)]
@@ -59,9 +64,28 @@ def test_two_processes_learn_what_one_does() -> None:
     assert [row["loss"] for row in history.rows] == pytest.approx([row["loss"] for row in alone.rows], rel=1e-5)
 
 
-def test_error_in_a_process_arrives_as_it_was() -> None:
-    with pytest.raises(NotFiniteLossError, match="epoch 1, step 1"):
-        fit(nn.Linear(1, 1), squared, BatchLoader(Line(float("nan")), 16, 8, seed=0), 2, TWO, seed=0)
+class InThisProcess:
+    """Launches like a Fabric of several processes, of which this one is the first."""
+
+    def launch(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            function(build_fabric("cpu", 1, "float32"), *arguments)
+        except Exception as error:
+            raise ProcessRaisedException(str(error), 0, 0) from error
+
+
+@pytest.mark.parametrize(("factor", "words"), [(float("nan"), "epoch 1, step 1"), (3.0, None)])
+def test_error_in_a_process_arrives_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, factor: float, words: str | None
+) -> None:
+    monkeypatch.setattr(loop, "build_fabric", lambda *arguments: InThisProcess())
+    loader = BatchLoader(Line(factor), 16, 8, seed=0)
+    network = nn.Linear(1, 1)
+    if words is None:
+        assert fit(network, squared, loader, 2, TWO, seed=0).best_epoch == 3
+        return
+    with pytest.raises(NotFiniteLossError, match=words):
+        fit(network, squared, loader, 2, TWO, seed=0)
 
 
 def test_batches_that_cannot_be_shared_are_refused() -> None:
