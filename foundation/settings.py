@@ -17,7 +17,7 @@ M = TypeVar("M", bound="Settings")
 class Settings(BaseModel):
     """Settings that never change once made and refuse keys they do not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -18,8 +18,8 @@ from scipy import linalg
 
 from .quasi_newton import Problems, minimise
 
-STRENGTHS = tuple(float(strength) for strength in np.logspace(-3, 3, 9))
-"""Default strengths: nine from 0.001 to 1000, three quarters of a decade apart."""
+STRENGTHS = tuple(float(strength) for strength in np.logspace(-2, 2, 9))
+"""Default strengths: nine from 0.01 to 100, half a decade apart."""
 
 TOLERANCE = 1e-6
 MAX_ITERATIONS = 1000

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ..foundation.settings import Settings
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Settings):
     """How a network is trained: `[training]` in a file, `--set training.lr=1e-4` on the command line.
 
     Attributes:
@@ -28,8 +30,6 @@ class TrainingSettings(BaseModel):
         devices: GPUs, or processes on the CPU.
         deterministic: only algorithms that give the same bits again (slower on a GPU).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = Field(default=1e-4, gt=0, le=100)

@@ -56,31 +56,41 @@ def opacity(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
 
 
 def consolidation(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
-    """A lobe or part of it without air, with an edge at a fissure and open bronchi in it."""
-    frame, lung = scene.frame, _pick(scene, rng)
+    """A lobe or part of it without air, with an edge at a fissure and open bronchi in it; sometimes in both lungs."""
+    lungs = list(scene.lungs) if rng.random() < 0.25 else [_pick(scene, rng)]
+    fills = [_lobe(scene, lung, rng, severity) for lung in lungs]
+    return _joined(scene, lungs, fills)
+
+
+def _lobe(scene: Scene, lung: Lung, rng: np.random.Generator, severity: float) -> np.ndarray:
+    frame = scene.frame
     low = rng.random() < 0.7
     centre = place(scene, lung, rng, (0.62, 0.95) if low else (0.12, 0.5), (0.15, 0.8))
-    radii = (rng.uniform(0.10, 0.16) * (0.8 + 0.7 * severity), rng.uniform(0.10, 0.16) * (0.8 + 0.7 * severity))
+    across, along = rng.uniform(0.11, 0.17), rng.uniform(0.12, 0.18)
+    grown = 0.8 + 0.7 * severity
     texture = clouds(rng, frame.size, 8, 32, 0.6)
-    r = distance(frame, centre, radii, rng.uniform(0, np.pi)) + np.float32(0.16) * texture
+    r = distance(frame, centre, (across * grown, along * grown), rng.uniform(0, np.pi)) + np.float32(0.16) * texture
     fill = smoothstep((1 - r) / np.float32(rng.uniform(0.5, 1.1)))
     # The fissure: a sharp edge above a lower lobe's consolidation and below an upper lobe's.
     slope = np.float32(lung.side * rng.uniform(-0.1, 0.45))
     over = frame.y - np.float32(centre[1]) - slope * (frame.x - np.float32(centre[0]))
-    over = (over if low else -over) + np.float32(rng.uniform(0.3, 1.0) * radii[1])
+    over = (over if low else -over) + np.float32(rng.uniform(0.4, 1.0) * along * grown)
     fill *= smoothstep(over / np.float32(rng.uniform(0.012, 0.05)))
     tree = [grow(rng, lung.hilum, lung.side, (0.22, 0.28), trunks=7)]
     bronchi = draw_vessels(frame, tree, thickness=0.65)
-    fill *= np.float32(0.38 + 0.55 * severity) * (1 - np.float32(0.5) * bronchi)
-    fill = _only(lung, np.clip(fill * (1 + np.float32(0.15) * texture), 0, 0.95))
-    return Effect((filled_region(frame, lung, fill),), fill=fill)
+    fill *= np.float32(0.34 + 0.58 * severity) * (1 - np.float32(0.5) * bronchi)
+    return _only(lung, np.clip(fill * (1 + np.float32(0.15) * texture), 0, 0.95))
 
 
 def atelectasis(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     """Plates of collapsed lung near the base, or a collapsed basal segment with a straight upper edge."""
-    if rng.random() < 0.4:
-        return _plates(scene, rng, severity)
-    frame, lung = scene.frame, _pick(scene, rng)
+    lungs = list(scene.lungs) if rng.random() < 0.4 else [_pick(scene, rng)]
+    paint = _plates if rng.random() < 0.4 else _segment
+    return _joined(scene, lungs, [paint(scene, lung, rng, severity) for lung in lungs])
+
+
+def _segment(scene: Scene, lung: Lung, rng: np.random.Generator, severity: float) -> np.ndarray:
+    frame = scene.frame
     height = lung.angle[1] - lung.apex[1]
     x0 = lung.hilum[0]
     top = lung.angle[1] - height * (0.24 + 0.26 * severity)
@@ -89,12 +99,11 @@ def atelectasis(scene: Scene, rng: np.random.Generator, severity: float) -> Effe
     fill = smoothstep((frame.y - np.float32(top) - tilt * (frame.x - np.float32(x0))) / np.float32(0.02))
     fill *= np.exp(-(((frame.x - np.float32(x0)) / np.float32(0.13 + 0.12 * severity)) ** 2))
     fill *= 1 + np.float32(0.12) * clouds(rng, frame.size, 8, 32)
-    fill = _only(lung, np.clip(fill * np.float32(0.55 + 0.45 * severity), 0, 0.95))
-    return Effect((filled_region(frame, lung, fill),), fill=fill)
+    return _only(lung, np.clip(fill * np.float32(0.50 + 0.45 * severity), 0, 0.95))
 
 
-def _plates(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
-    frame, lung = scene.frame, _pick(scene, rng)
+def _plates(scene: Scene, lung: Lung, rng: np.random.Generator, severity: float) -> np.ndarray:
+    frame = scene.frame
     canvas = frame.canvas()
     for _ in range(rng.integers(2, 5)):
         x, y = place(scene, lung, rng, (0.62, 0.93), (0.2, 0.7))
@@ -106,8 +115,12 @@ def _plates(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:
     # Plates are seen edge on; lung around them is a little denser because it holds less air.
     plate = frame.blur(canvas.astype(np.float32), 0.003) * np.float32(1 / 255)
     haze = frame.blur(plate, 0.022)
-    fill = _only(lung, plate * np.float32(0.26 + 0.38 * severity) + haze * np.float32(0.8 + 1.1 * severity))
-    return Effect((filled_region(frame, lung, fill, 0.25),), fill=fill)
+    return _only(lung, plate * np.float32(0.26 + 0.38 * severity) + haze * np.float32(0.8 + 1.1 * severity))
+
+
+def _joined(scene: Scene, lungs: list[Lung], fills: list[np.ndarray]) -> Effect:
+    regions = [filled_region(scene.frame, lung, fill) for lung, fill in zip(lungs, fills, strict=True)]
+    return Effect(tuple(regions), fill=np.sum(fills, axis=0))
 
 
 def interstitial(scene: Scene, rng: np.random.Generator, severity: float) -> Effect:

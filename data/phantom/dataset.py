@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ def phantom_folder(
         root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f".{root.name}.lock")):
         if not is_phantom(root):
+            # What a killed process left; nobody else writes here while the lock is held.
+            shutil.rmtree(_scratch(root), ignore_errors=True)
             write_phantom_dataset(dataset, root, n, size, seed, rib_free=False, progress=progress)
     return root
 
@@ -109,7 +112,7 @@ def write_phantom_dataset(
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
             raise UserError(f"{root} exists and is not empty; name a new folder for the phantom")
     plan = source.plan_phantom(n, seed)
-    scratch = root.with_name(f".{root.name}.partial")
+    scratch = _scratch(root)
     try:
         with new_folder(root, scratch) as folder:
             truth = _Truth(folder / "phantom", rib_free)
@@ -162,6 +165,10 @@ class _Truth:
 
         _, encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         (self._folder / "rib_free" / name).write_bytes(encoded.tobytes())
+
+
+def _scratch(root: Path) -> Path:
+    return root.with_name(f".{root.name}.partial")
 
 
 def _source(dataset: str):

@@ -80,11 +80,11 @@ def test_masks_are_those_that_were_drawn(tiny: Tiny, tmp_path: Path) -> None:
     masks = pd.read_csv(tmp_path / "p" / "phantom" / "masks.csv")
     case = draw(tiny.plan_phantom(2, 2)[1], 48, 2)
     assert len(masks) == len(case.masks)
-    for row, (finding, mask) in zip(masks.itertuples(), case.masks, strict=True):
-        counts = [int(count) for count in str(row.counts).split()]
+    for row, (finding, mask) in zip(masks.to_dict("records"), case.masks, strict=True):
+        counts = [int(count) for count in str(row["counts"]).split()]
         flat = np.repeat(np.arange(len(counts)) % 2, counts)
-        assert row.finding == finding
-        assert np.array_equal(flat.reshape(int(row.width), int(row.height)).T.astype(bool), mask)
+        assert row["finding"] == finding
+        assert np.array_equal(flat.reshape(row["width"], row["height"]).T.astype(bool), mask)
     assert not (tmp_path / "p" / "phantom" / "rib_free").exists()
 
 
@@ -136,6 +136,14 @@ def test_phantom_is_drawn_once_and_found_again(tiny: Tiny, tmp_path: Path) -> No
     assert folder == tmp_path / "phantoms" / f"tiny_phantom_test-n2-s32-seed4-v{VERSION}"
     tiny.fails = True
     assert phantom_folder(tiny.name, tmp_path, n=2, size=32, seed=4) == folder
+
+
+def test_what_a_killed_process_left_is_cleared(tiny: Tiny, tmp_path: Path) -> None:
+    left = tmp_path / "phantoms" / f".tiny_phantom_test-n1-s32-seed0-v{VERSION}.partial" / "half"
+    left.mkdir(parents=True)
+    folder = phantom_folder(tiny.name, tmp_path, n=1, size=32)
+    assert is_phantom(folder)
+    assert not left.parent.exists()
 
 
 def test_the_same_phantom_has_the_same_bytes(tiny: Tiny, tmp_path: Path) -> None:
