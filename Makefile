@@ -36,7 +36,7 @@ $(READY): pyproject.toml setup.py constraints.txt
 
 demo: setup ## compare two encoders on synthetic radiographs, then print the table (STORE=folder)
 	$(BIN)/cxrbench run --encoder efficientnet_lite0_imagenet,efficientnet_lite0_scratch --task chexpert \
-		--protocol frozen --data phantom --fractions 1,10,50 --store $(STORE)
+		--protocol frozen --data phantom:n=3600,size=224 --fractions 1,10,50 --store $(STORE)
 	$(BIN)/cxrbench table --store $(STORE)
 
 test: setup ## run the tests; REALDATA=folder adds those on real radiographs

@@ -44,7 +44,9 @@ def _check_samples(name: str, radiographs: Radiographs) -> None:
     assert len(samples), f"{name}: no samples"
     assert samples["sample_id"].is_unique, f"{name}: sample_id is not unique"
     for column in SAMPLE_COLUMNS:
-        assert samples[column].map(type).eq(str).all(), f"{name}: {column} holds something that is no text"
+        assert all(isinstance(value, str) for value in samples[column]), (
+            f"{name}: {column} holds something that is no text"
+        )
     assert set(samples["split"]) <= set(SPLITS), f"{name}: splits {set(samples['split'])}, known are {SPLITS}"
     assert set(samples["view"]) <= {"frontal", "lateral", "unknown"}, f"{name}: unknown views {set(samples['view'])}"
     absolute = samples["path"].str.startswith("/").any()

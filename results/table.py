@@ -38,7 +38,8 @@ class Table:
     Attributes:
         cells: (encoder, fraction) -> Cell; an absent key was not run.
         synthetic: True where the data are phantoms.
-        notes: what must be read with the numbers.
+        notes: what must be read with the numbers: notes that all records share.
+        trials_with_notes: records that have notes of their own besides.
     """
 
     task: str
@@ -51,6 +52,7 @@ class Table:
     synthetic: bool
     settings_hash: str
     notes: tuple[str, ...]
+    trials_with_notes: int
 
 
 def tables(records: Iterable[Record], metric_of: Mapping[str, str], settings: str | None = None) -> list[Table]:
@@ -85,7 +87,7 @@ def _table(records: list[Record], metric: str) -> Table:
     values: dict[tuple[str, float], list[float | None]] = defaultdict(list)
     for record in records:
         values[record.encoder, record.fraction].append(record.metrics[metric])
-    notes = sorted({note for record in records for note in record.notes})
+    shared = set(one.notes).intersection(*(record.notes for record in records))
     return Table(
         task=one.task,
         variant=one.variant,
@@ -96,7 +98,8 @@ def _table(records: list[Record], metric: str) -> Table:
         cells={place: _cell(found) for place, found in values.items()},
         synthetic=one.synthetic,
         settings_hash=one.settings_hash,
-        notes=tuple(notes),
+        notes=tuple(sorted(shared)),
+        trials_with_notes=sum(bool(set(record.notes) - shared) for record in records),
     )
 
 

@@ -43,28 +43,38 @@ def _print(shown: Table, console: Console) -> None:
     from rich.table import Table as Grid
 
     variant = "" if shown.variant == "default" else f", {shown.variant}"
-    console.print(
-        f"[bold]{shown.task}{variant}, {shown.protocol}[/]: {shown.metric}, mean ± SD (replicates)", highlight=False
-    )
+    counts = {(cell.defined, cell.replicates) for cell in shown.cells.values()}
+    # One count for all cells is said once; otherwise every cell has its own.
+    (defined, replicates), *others = sorted(counts)
+    alike = not others and defined == replicates
+    over = f"mean ± SD over {replicates} replicates" if alike else "mean ± SD (replicates)"
+    over = "one replicate" if alike and replicates == 1 else over
+    console.print(f"[bold]{shown.task}{variant}, {shown.protocol}[/]: {shown.metric}, {over}", highlight=False)
     data = "SYNTHETIC phantom data, " if shown.synthetic else ""
     console.print(f"[dim]{data}settings {shown.settings_hash}[/]", highlight=False)
-    grid = Grid(box=None, header_style="bold", padding=(0, 3, 0, 0))
-    grid.add_column("encoder")
+    grid = Grid(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column("encoder", overflow="fold")
     for fraction in shown.fractions:
-        grid.add_column(f"{fraction:g} %", justify="right")
+        grid.add_column(f"{fraction:g} %", justify="right", no_wrap=True)
     for encoder in shown.encoders:
-        grid.add_row(encoder, *(_cell(shown.cells.get((encoder, fraction))) for fraction in shown.fractions))
+        cells = (shown.cells.get((encoder, fraction)) for fraction in shown.fractions)
+        grid.add_row(encoder, *(_cell(cell, with_count=not alike) for cell in cells))
     console.print(grid)
     for note in shown.notes:
-        console.print(f"  note: {note}", style="dim", highlight=False, markup=False)
+        console.print(f"  {note}", style="dim", highlight=False, markup=False)
+    if shown.trials_with_notes:
+        words = "have notes of their own (labels without a case, blank AUCs): see their record.json"
+        console.print(f"  {shown.trials_with_notes} trials {words}", style="dim", highlight=False)
     console.print()
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: Cell | None, with_count: bool) -> str:
     if cell is None:
         return "·"
     if cell.mean is None:
         return f"undefined (0/{cell.replicates})"
     spread = "" if cell.sd is None else f" ± {cell.sd:.3f}"
+    if not with_count:
+        return f"{cell.mean:.3f}{spread}"
     count = f"{cell.replicates}" if cell.defined == cell.replicates else f"{cell.defined}/{cell.replicates}"
     return f"{cell.mean:.3f}{spread} ({count})"

@@ -59,6 +59,11 @@ def test_unknown_settings_and_metrics_are_named() -> None:
         tables(replicates([0.7]), {"chexpert": "acu"})
 
 
+def test_shared_notes_are_shown_once_and_others_are_counted() -> None:
+    shown = tables([record(notes=["a", "b"]), record(replicate=1, notes=["a"])], AUC)[0]
+    assert (shown.notes, shown.trials_with_notes) == (("a",), 1)
+
+
 def test_tables_of_phantoms_say_so(tmp_path: Path) -> None:
     assert tables(replicates([0.7]), AUC)[0].synthetic
     assert not tables(replicates([0.7], synthetic=False), AUC)[0].synthetic

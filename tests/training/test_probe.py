@@ -13,7 +13,7 @@ from cxrbench.training.folds import patient_folds
 from cxrbench.training.probe import LinearProbe, ProbeData, ProbeSettings
 from cxrbench.training.strength_choice import mean_binary_loss, strongest_of_best
 
-PLAIN = ProbeSettings(strengths=(0.01, 0.1, 1.0, 10.0), balanced=False)
+PLAIN = ProbeSettings(strengths=(0.01, 0.1, 1.0, 10.0), balanced=False, tolerance=1e-6)
 
 
 def trial(n: int = 120, n_validation: int = 80, labels: int = 2, seed: int = 0) -> ProbeData:
