@@ -14,7 +14,7 @@ EXTRAS := demo,dev
 # Two workers' OpenMP threads fight for the same cores and wait by spinning, so each worker gets one thread.
 WORKERS ?= auto
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal \
-	$(if $(REALDATA),--realdata '$(abspath $(REALDATA))')
+	$(if $(REALDATA),--realdata='$(abspath $(REALDATA))')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format smoke bench lock clean

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("cxrbench", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pandas", "albumentations")
+PACKAGES = ("cxrbench", "torch", "torchvision", "timm", "numpy", "scipy", "pandas", "albumentations")
 
 
 @cache

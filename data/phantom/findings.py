@@ -31,8 +31,8 @@ PAINTERS: dict[str, Painter] = {
 
 
 def draw_severity(rng: np.random.Generator) -> float:
-    """How severe a finding is, 0 to 1: mostly mild, some hardly visible, few plain."""
-    return float(rng.beta(1.8, 1.15))
+    """How severe a finding is, 0 to 1: many plain, some mild, a few hardly visible."""
+    return float(rng.beta(2.6, 1.0))
 
 
 def heart_growth(severity: float) -> float:

@@ -290,7 +290,7 @@ def test_cut_record_is_named_and_the_others_are_shown(
     shown = capsys.readouterr()
     one_line(shown.err[shown.err.index("cxrbench: ") :], "record.json", "damaged", "remove its folder")
     assert "resnet18_scratch" in shown.out
-    assert "(1)" in shown.out
+    assert "one replicate" in shown.out
 
 
 @pytest.mark.parametrize(
