@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..foundation.errors import UserError
 from ..foundation.files import default_cache
@@ -48,6 +49,21 @@ class RunConfig(Settings):
     settings: dict[str, Any] = Field(default_factory=dict)
     include: tuple[Path, ...] = ()
     jobs: int = Field(default=1, ge=1, le=256)
+
+    @field_validator("fractions")
+    @classmethod
+    def _per_cents(cls, fractions: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if fractions is None:
+            return None
+        wrong = [value for value in fractions if not 0 < value <= 100]
+        if wrong or not fractions:
+            raise ValueError(f"{wrong[0] if wrong else 'nothing'} is not a per cent above 0, up to 100")
+        return tuple(dict.fromkeys(fractions))
+
+    @field_validator("encoders", "tasks", "variants")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if names is None else tuple(dict.fromkeys(names))
 
     def data_of(self, task: str, dataset: str) -> str:
         """Folder or phantom for one task. Raises UserError where none was given."""
@@ -93,9 +109,9 @@ def parse_list(option: str, text: str | None) -> tuple[str, ...] | None:
     return parts
 
 
-def parse_fractions(text: str | None) -> tuple[float, ...] | None:
+def parse_fractions(text: str | None, option: str = "--fractions") -> tuple[float, ...] | None:
     """`1,10,50` -> (1.0, 10.0, 50.0). Raises UserError for what is not above 0 and at most 100."""
-    parts = parse_list("--fractions", text)
+    parts = parse_list(option, text)
     if parts is None:
         return None
     fractions = []
@@ -106,7 +122,7 @@ def parse_fractions(text: str | None) -> tuple[float, ...] | None:
             value = float("nan")
         if not 0 < value <= 100:
             raise UserError(
-                f"--fractions: {part!r} is not a per cent of the training patients; use numbers above 0, up to 100"
+                f"{option}: {part!r} is not a per cent of the training patients; use numbers above 0, up to 100"
             )
         fractions.append(value)
     return tuple(dict.fromkeys(fractions))
@@ -116,16 +132,21 @@ def parse_data(text: str | None) -> dict[str, str] | None:
     """`PATH`, `phantom`, or `TASK=PATH,TASK=PATH` -> name -> place; `*` where no name is given."""
     if text is None:
         return None
-    # A phantom's own options (phantom:n=600,size=128) hold = and commas too.
-    if text.startswith("phantom") or "=" not in text or Path(text).exists():
+    if is_phantom_spec(text) or "=" not in text or Path(text).exists():
         return {"*": text}
     places: dict[str, str] = {}
-    for part in text.split(","):
+    # A phantom's own options (chexpert=phantom:n=600,size=128) hold = and commas too.
+    for part in re.split(r",(?!(?:n|size|seed)=)", text):
         name, equals, place = part.partition("=")
         if not equals or not name or not place:
             raise UserError(f"--data {text!r}: write PATH, phantom, or TASK=PATH,TASK=PATH")
         places[name.strip()] = place.strip()
     return places
+
+
+def is_phantom_spec(place: str) -> bool:
+    """True for `phantom` and `phantom:n=…`; a folder whose name only begins so is a folder."""
+    return place.split(":")[0] == "phantom"
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:
@@ -144,7 +165,7 @@ def _from_file(file: Path | None) -> dict[str, Any]:
         values["data"] = {"*": values["data"]}
     if isinstance(values.get("data"), dict):
         values["data"] = {
-            key: place if str(place).startswith("phantom") else str(here / Path(str(place)).expanduser())
+            key: place if is_phantom_spec(str(place)) else str(here / Path(str(place)).expanduser())
             for key, place in values["data"].items()
         }
     validated(RunConfig, values, str(path))

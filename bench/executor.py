@@ -35,9 +35,14 @@ def execute(config: RunConfig, plan: Plan, store: Store, progress: Progress) -> 
         return runner.run(plan)
     failures = runner.run(Plan(tuple(group for group in plan.groups if group.trials[0].trial.protocol == "frozen")))
     rest = Plan(tuple(group for group in plan.groups if group.trials[0].trial.protocol != "frozen" and group.pending))
+    ready = []
     for group in rest.groups:
-        runner.prepare(group)
-    return failures + (_in_workers(config, rest, store, progress) if rest.groups else [])
+        try:
+            runner.prepare(group)
+            ready.append(group)
+        except UserError as error:
+            failures.append(str(error))
+    return failures + (_in_workers(config, Plan(tuple(ready)), store, progress) if ready else [])
 
 
 def _in_workers(config: RunConfig, plan: Plan, store: Store, progress: Progress) -> list[str]:
@@ -49,7 +54,7 @@ def _in_workers(config: RunConfig, plan: Plan, store: Store, progress: Progress)
     workers, connections = [], []
     for _ in range(jobs):
         receive, send = context.Pipe(duplex=False)
-        worker = context.Process(target=_work, args=(config, threads, send), daemon=True)
+        worker = context.Process(target=_work, args=(config, threads, send))
         worker.start()
         send.close()
         workers.append(worker)

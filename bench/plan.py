@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..foundation.errors import UserError
+from ..data import datasets
+from ..data.preprocessing import PREPROCESSING_VERSION
+from ..foundation.errors import UserError, unknown_name
 from ..foundation.progress import Progress
+from ..foundation.registry import include, included_code
 from ..results.record import Identity, place_of
 from ..tasks.trial import Trial
-from .config import RunConfig
+from .config import RunConfig, is_phantom_spec
 
 if TYPE_CHECKING:
     from ..data.radiographs import Radiographs
     from ..pretrain.encoder import Encoder
     from ..results.store import Store
     from ..tasks.task import Task
+
+
+TIMED_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,12 @@ class TaskData:
     task: Task
     radiographs: Radiographs
     fingerprint: str
+
+    @property
+    def code(self) -> tuple[tuple[str, str | None], ...]:
+        """Hashes of included files that define the dataset and the task."""
+        source = datasets.get(self.task.meta.dataset)
+        return ("dataset", included_code(source)), ("task", included_code(self.task))
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,6 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
     Raises:
         UserError, RefusedError: unknown names, wrong settings, missing data or weights, leaking splits.
     """
-    from ..foundation.registry import include
     from ..pretrain import load_encoder
 
     for file in config.include:
@@ -96,6 +107,13 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
                 planned = tuple(_planned(each, encoder, data, store, splits) for each in trials)
                 groups.append(Group(encoder, data, planned))
     return Plan(tuple(groups))
+
+
+def read_task_data(config: RunConfig, progress: Progress) -> list[TaskData]:
+    """The configured tasks with their radiographs; nothing is decoded. Raises as `make_plan` does."""
+    for file in config.include:
+        include(file)
+    return [_read(config, task, progress) for task in _configured_tasks(config)]
 
 
 def cost_in_seconds(plan: Plan, seconds_per_image: Callable[[Group], float]) -> float:
@@ -119,20 +137,27 @@ def time_one_image(group: Group) -> float:
     """Seconds one image takes through the encoder on this machine, from one small batch."""
     import torch
 
+    from ..training.device import autocast, channels_last, images_channels_last, resolve_device, resolve_precision
+
+    device = resolve_device()
     size = group.data.task.image_size
-    batch = torch.zeros(4, 1, size, size)
-    encoder = group.encoder.eval()
-    with torch.inference_mode():
+    batch = images_channels_last(torch.zeros(TIMED_IMAGES, 1, size, size, device=device))
+    encoder = channels_last(group.encoder).eval().to(device)
+    with torch.inference_mode(), autocast(device, resolve_precision("auto", device)):
         encoder(batch)
         start = time.perf_counter()
-        encoder(batch)
+        encoder(batch).cpu()
     return (time.perf_counter() - start) / len(batch)
 
 
 def _configured_tasks(config: RunConfig) -> list[Task]:
     from ..tasks.registry import tasks
 
-    where = "--set" if config.settings else "task"
+    known = {name for task in config.tasks for name in (task, tasks.get(task).meta.dataset)}
+    for name in config.data:
+        if name != "*" and name not in known:
+            raise UserError(f"--data {name}=…: {unknown_name('task or dataset of this run', name, known)}")
+    where = "--set (or [settings] in the configuration)" if config.settings else "task"
     found = []
     for name in config.tasks:
         task = tasks.get(name).configured(config.preset, config.settings, where)
@@ -164,7 +189,7 @@ def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
     from ..data.fingerprint import content_hashes, dataset_fingerprint
 
     place = config.data_of(task.meta.name, task.meta.dataset)
-    if place.split(":")[0] == "phantom":
+    if is_phantom_spec(place):
         from ..data.phantom.dataset import parse_phantom, phantom_folder
 
         spec = parse_phantom(place)
@@ -183,6 +208,10 @@ def _planned(
     if draw not in splits:
         split = data.task.split(data.radiographs, trial)
         splits[draw] = split.digest(data.radiographs)
+    meta = encoder.meta
+    if meta.seed is not None and trial.protocol == "finetune":
+        # Random weights are drawn anew for every replicate: see Encoder.fresh.
+        meta = meta.with_seed(trial.replicate)
     identity = Identity(
         encoder=trial.encoder,
         task=trial.task,
@@ -192,35 +221,30 @@ def _planned(
         fraction=trial.fraction,
         replicate=trial.replicate,
         weights={
-            "sha256": encoder.meta.sha256,
-            "arch": encoder.meta.arch,
-            "channels": encoder.meta.channels,
-            "mean": list(encoder.meta.mean),
-            "std": list(encoder.meta.std),
+            "sha256": meta.sha256,
+            "arch": meta.arch,
+            "channels": meta.channels,
+            "mean": list(meta.mean),
+            "std": list(meta.std),
+            "seed": meta.seed,
         },
         dataset={
             "name": data.radiographs.dataset,
             "fingerprint": data.fingerprint,
             "synthetic": data.radiographs.synthetic,
             "images": len(data.radiographs),
+            "size": data.task.image_size,
+            "preprocessing": data.task.preprocessing,
+            "preprocessing_version": PREPROCESSING_VERSION,
         },
         split=splits[draw],
         settings=data.task.settings_of(trial),
         seed=trial.replicate,
+        code={part: sha for part, sha in (("encoder", included_code(encoder.network)), *data.code) if sha},
     )
     fingerprint = identity.fingerprint()
     place = place_of(trial, fingerprint)
     return PlannedTrial(trial, identity, fingerprint, place, store.has(place))
-
-
-def refreshed(plan: Plan, store: Store) -> Plan:
-    """The same plan with `done` looked up again."""
-    return Plan(
-        tuple(
-            replace(group, trials=tuple(replace(each, done=store.has(each.place)) for each in group.trials))
-            for group in plan.groups
-        )
-    )
 
 
 def _refuse_equal_names(encoders: list[Encoder]) -> None:

@@ -39,12 +39,8 @@ class Runner:
         pending = len(plan.pending)
         with self._progress.step("trials", pending) as step:
             for group in plan.groups:
-                if not group.pending:
-                    continue
-                try:
-                    self._run_group(group, step)
-                except UserError as error:
-                    failures.append(str(error))
+                if group.pending:
+                    failures += self._run_group(group, step)
         return failures
 
     def prepare(self, group: Group) -> Images:
@@ -63,24 +59,49 @@ class Runner:
             )
         return self._images[key]
 
-    def _run_group(self, group: Group, step: Step) -> None:
-        images = self.prepare(group)
-        planned = {each.trial: each for each in group.pending}
-        claimed = self._claimed(list(group.pending), step)
+    def _run_group(self, group: Group, step: Step) -> list[str]:
+        """Run a group's pending trials; one line for each that failed. A trial that fails stops no other."""
+        try:
+            images = self.prepare(group)
+        except UserError as error:
+            return [str(error)]
+        failures: list[str] = []
+        left = list(group.pending)
+        while left:
+            tried: list[PlannedTrial] = []
+            try:
+                self._run_trials(group, images, self._claimed(left, tried, step), step)
+                return failures
+            except UserError as error:
+                failures.append(str(error))
+            except RuntimeError as error:
+                # Torch reports a full GPU this way too; the class that names it is not in every version.
+                words = str(error).splitlines()[0] if str(error) else type(error).__name__
+                way_out = "lower training.batch_size or image_size" if "out of memory" in words else "see above"
+                failures.append(f"{tried[-1].trial if tried else 'a trial'} failed: {words}; {way_out}")
+            left = [each for each in left if each not in tried and not self._store.has(each.place)]
+        return failures
+
+    def _run_trials(self, group: Group, images: Images, claimed: Iterator[Trial], step: Step) -> None:
+        planned = {each.trial: each for each in group.trials}
         about = provenance()
         context = Context(self._cache, lambda trial: self._checkpoint(planned[trial]), self._progress)
         for result in group.data.task.run(group.encoder, claimed, images, context):
-            started = datetime.now(UTC)
-            record = make_record(planned[result.trial], group, result, {**about, "finished": started.isoformat()})
+            finished = datetime.now(UTC).isoformat(timespec="seconds")
+            record = make_record(planned[result.trial], group, result, {**about, "finished": finished})
             self._store.save(record, result.predictions, result.history)
+            self._checkpoint(planned[result.trial]).unlink(missing_ok=True)
             step.advance(1, str(result.trial))
 
     def _checkpoint(self, planned: PlannedTrial) -> Path:
         # By fingerprint: another setting, dataset or weight must never go on from it.
         return self._store.partial / f"{planned.fingerprint}.ckpt"
 
-    def _claimed(self, pending: list[PlannedTrial], step: Step) -> Iterator[Trial]:
-        """Trials that nobody else runs, each claimed while it is worked on; those of others are awaited at the end."""
+    def _claimed(self, pending: list[PlannedTrial], tried: list[PlannedTrial], step: Step) -> Iterator[Trial]:
+        """Trials that nobody else runs, each claimed while it is worked on; those of others are awaited at the end.
+
+        Whatever is handed out is put into `tried`.
+        """
         while pending:
             taken_by_others = []
             for each in pending:
@@ -90,6 +111,7 @@ class Runner:
                     elif self._store.has(each.place):
                         step.advance(1)
                     else:
+                        tried.append(each)
                         yield each.trial
             if len(taken_by_others) == len(pending):
                 time.sleep(WAIT_SECONDS)
@@ -101,7 +123,7 @@ def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about:
     metrics = group.data.task.score(result.predictions)
     identity = planned.identity
     meta = group.encoder.meta
-    described = {"weights": meta.weights, "licence": meta.licence, "trained_on": meta.trained_on, "seed": meta.seed}
+    described = {"weights": meta.weights, "licence": meta.licence, "trained_on": meta.trained_on}
     return Record(
         fingerprint=planned.fingerprint,
         encoder=identity.encoder,
@@ -120,6 +142,7 @@ def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about:
         settings_hash=identity.settings_hash(),
         seed=identity.seed,
         resolved=result.resolved,
+        code=identity.code,
         notes=[*group.data.radiographs.notes, *result.notes],
         provenance={**about, "seconds": round(result.seconds, 3)},
         results_version=identity.results_version,

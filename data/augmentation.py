@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import albumentations
 
 PRESETS = ("none", "ifa")
+# Raised whenever a preset would change an image.
+AUGMENTATION_VERSION = 1
 
 
 @dataclass(frozen=True)

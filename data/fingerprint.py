@@ -64,7 +64,7 @@ def content_hashes(
 def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray) -> str:
     """Hexadecimal SHA-256 of all that a result depends on, equal for any row order, root or machine.
 
-    Over the dataset's name and, for each sample, sample_id, patient_id, split, view, labels and content
+    Over the dataset's name, its labels in their order and, for each sample, its ids, split, view, labels and content
     hash, with boxes and masks where there are any.
     """
     samples = radiographs.samples
@@ -77,6 +77,9 @@ def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray) -> str:
             "dataset": radiographs.dataset,
             "samples": described,
             "labels": labels,
+            "label_order": list(radiographs.labels),
+            "exclusive": radiographs.exclusive,
+            "patients_known": radiographs.patients_known,
             "content": hashes[order].tolist(),
             "boxes": _rows(radiographs.boxes),
             "masks": _rows(radiographs.masks),
@@ -84,7 +87,7 @@ def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray) -> str:
     )
 
 
-_IDENTITY = ("sample_id", "patient_id", "split", "view")
+_IDENTITY = ("sample_id", "patient_id", "study_id", "split", "view")
 
 
 def _sizes_and_times(root: Path, paths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,5 +58,11 @@ def load(dataset: str, path: Path | str) -> Radiographs:
     source = datasets.get(dataset)
     if not root.is_dir():
         raise UserError(f"{dataset}: no folder {root}; give the dataset's folder with --data")
-    radiographs = source.read(root)
-    return replace(radiographs, synthetic=True) if is_phantom(root) else radiographs
+    try:
+        radiographs = source.read(root)
+    except OSError as error:
+        raise UserError(f"{dataset}: {error.filename or root} cannot be read: {error.strerror}") from error
+    # A reader may go up or down from the folder it was given, so every folder with images is asked.
+    folders = radiographs.samples["path"].str.extract(r"^((?:[^/]+/){0,3})", expand=False).unique()
+    synthetic = any(is_phantom(folder) for folder in (root, *(radiographs.root / str(name) for name in folders)))
+    return replace(radiographs, synthetic=True) if synthetic else radiographs

@@ -45,6 +45,8 @@ def read_table(path: Path, columns: Iterable[str], text: Iterable[str] = ()) -> 
                 na_values=[""],
                 skipinitialspace=True,
             )
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, pd.errors.ParserWarning) as error:
         # Encoding and parser errors are ValueErrors; some of their messages run over several lines.
         reason = " ".join(str(error).split())

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from .errors import UserError, unknown_name
+from .files import sha256_of_file
 
 T = TypeVar("T")
 Loader = Callable[[], object]
+_INCLUDED = "cxrbench_included_"
 
 
 class Registry(Generic[T]):
@@ -58,6 +60,15 @@ class Registry(Generic[T]):
         return {point.name: point.load for point in metadata.entry_points(group=self._group)}
 
 
+def included_code(thing: object) -> str | None:
+    """SHA-256 of the included file that defines the class of `thing`; None for installed code, whose version counts."""
+    module = sys.modules.get(type(thing).__module__)
+    file = getattr(module, "__file__", None)
+    if file is None or not type(thing).__module__.startswith(_INCLUDED):
+        return None
+    return sha256_of_file(Path(file))
+
+
 def modules_in(package: str) -> dict[str, Loader]:
     """One loader a module of `package`, under the module's own name."""
     path = import_module(package).__path__
@@ -73,7 +84,7 @@ def include(path: Path) -> None:
     path = Path(path).resolve()
     if not path.is_file():
         raise UserError(f"--include {path}: no such file")
-    name = f"cxrbench_included_{path.stem}"
+    name = f"{_INCLUDED}{path.stem}"
     if getattr(sys.modules.get(name), "__file__", None) == str(path):
         return
     spec = importlib.util.spec_from_file_location(name, path)

@@ -54,6 +54,8 @@ def override(settings: M, values: Mapping[str, Any], where: str) -> M:
         *folders, leaf = key.split(".")
         for folder in folders:
             place = place.setdefault(folder, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{where}: {key}: {folder} is a table and cannot be {place!r}")
         place[leaf] = value
     return validated(type(settings), changed, where)
 

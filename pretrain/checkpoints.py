@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import struct
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,7 +142,9 @@ def _read_safetensors(path: Path) -> Tensors:
 
 
 def _read_torch(path: Path) -> Any:
-    with _refusing_broken(path):
+    with _refusing_broken(path), warnings.catch_warnings():
+        # What torch warns of (an unusual pickle protocol) is either read all the same or refused with a reason.
+        warnings.simplefilter("ignore")
         return torch.load(path, map_location="cpu", weights_only=True)
 
 

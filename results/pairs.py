@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,14 @@ import numpy as np
 
 from ..foundation.errors import RefusedError, UserError, unknown_name
 from .record import Record
+from .table import refuse_several_weights
 
 if TYPE_CHECKING:
     from ..tasks.task import Task
     from .store import Store
+
+
+_Draw = tuple[str, str, float, int]
 
 
 @dataclass(frozen=True)
@@ -54,18 +57,23 @@ class PairedDifference:
 
 
 def paired_differences(
-    store: Store, task: Task, a: str, b: str, metric: str | None = None, settings: str | None = None
+    store: Store,
+    records: list[Record],
+    task: Task,
+    a: str,
+    b: str,
+    metric: str | None = None,
+    settings: str | None = None,
 ) -> list[PairedDifference]:
-    """One row a (variant, protocol, fraction) that both encoders have in `store`.
+    """One row a (variant, protocol, fraction) that both encoders have among `records` of `store`.
 
     Raises:
         UserError: an encoder or metric without records.
         RefusedError: nothing in common, several settings, or test sets that differ.
     """
     metric = metric or task.meta.main_metric
-    trials: dict[str, dict[tuple[str, str, float, int], Record]] = {}
-    for name in (a, b):
-        trials[name] = dict(_trials(store, task, name, settings))
+    of_task = [record for record in records if record.task == task.meta.name]
+    trials = {name: _trials(of_task, name, settings) for name in (a, b)}
     shared = sorted(set(trials[a]) & set(trials[b]))
     if not shared:
         raise RefusedError(f"{a} and {b} share no variant, protocol, fraction and replicate of {task.meta.name}")
@@ -75,28 +83,26 @@ def paired_differences(
     return [_paired(store, task, metric, pairs) for pairs in groups.values()]
 
 
-def _trials(
-    store: Store, task: Task, encoder: str, settings: str | None
-) -> Iterator[tuple[tuple[str, str, float, int], Record]]:
-    found: dict[tuple[str, str, float, int], Record] = {}
-    encoders: set[str] = set()
-    for record in store.records():
-        if record.task != task.meta.name:
-            continue
-        encoders.add(record.encoder)
-        if record.encoder != encoder or settings not in (None, record.settings_hash):
-            continue
+def _trials(records: list[Record], encoder: str, settings: str | None) -> dict[_Draw, Record]:
+    """The trials of `encoder` by variant, protocol, fraction and replicate."""
+    mine = [record for record in records if record.encoder == encoder]
+    if not mine:
+        raise unknown_name("encoder", encoder, {record.encoder for record in records})
+    hashes = {record.settings_hash for record in mine}
+    if settings is not None and settings not in hashes:
+        raise UserError(f"--settings: {encoder}: {unknown_name('settings hash', settings, hashes)}")
+    mine = [record for record in mine if settings in (None, record.settings_hash)]
+    found: dict[_Draw, Record] = {}
+    for record in mine:
         key = (record.variant, record.protocol, record.fraction, record.replicate)
-        if key in found:
-            hashes = ", ".join(sorted({found[key].settings_hash, record.settings_hash}))
+        other = found.setdefault(key, record)
+        if other.settings_hash != record.settings_hash:
             raise RefusedError(
-                f"{encoder} has several trials of {task.meta.name} at {record.fraction:g} %, replicate "
-                f"{record.replicate} (settings {hashes}); choose with --settings HASH, or name each set of weights"
+                f"{encoder} has trials of several settings ({other.settings_hash}, {record.settings_hash}) at "
+                f"{record.fraction:g} %, replicate {record.replicate}; choose one with --settings HASH"
             )
-        found[key] = record
-    if not found:
-        raise UserError(f"{store.path}: {task.meta.name}: {unknown_name('encoder', encoder, encoders)}")
-    yield from found.items()
+    refuse_several_weights(mine)
+    return found
 
 
 def _paired(store: Store, task: Task, metric: str, pairs: list[tuple[Record, Record]]) -> PairedDifference:

@@ -23,6 +23,7 @@ class Identity:
         weights: hash of the encoder's tensors (random ones: of architecture and seed), architecture, normalisation.
         dataset: name, content hash, preprocessing, size, and whether it is synthetic.
         split: hash of the split.
+        code: hashes of included files that define the encoder, the dataset or the task; empty for ours.
         settings: all resolved settings that bear on the trial, precision included.
         seed: seeds of the draw, the head and the batch order.
     """
@@ -39,6 +40,7 @@ class Identity:
     split: str
     settings: dict[str, Any]
     seed: int
+    code: dict[str, str] = field(default_factory=dict)
     results_version: int = RESULTS_VERSION
 
     def fingerprint(self) -> str:
@@ -48,7 +50,8 @@ class Identity:
 
     def settings_hash(self) -> str:
         """8 hexadecimal digits over what must be equal in a column of a table: settings, data and versions."""
-        shared = (self.task, self.task_version, self.results_version, self.dataset, self.settings)
+        code = {part: sha for part, sha in self.code.items() if part != "encoder"}
+        shared = (self.task, self.task_version, self.results_version, self.dataset, self.settings, code)
         return sha256_of_json(shared)[:8]
 
 
@@ -83,6 +86,7 @@ class Record:
     seed: int
     resolved: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    code: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     results_version: int = RESULTS_VERSION
     schema_version: int = SCHEMA_VERSION

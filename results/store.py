@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 RECORD, PREDICTIONS, HISTORY = "record.json", "predictions.parquet", "history.csv"
 PARTIAL = ".partial"
+ABANDONED_SECONDS = 24 * 3600
 
 
 class Store:
@@ -66,6 +69,9 @@ class Store:
         Raises UserError naming the store where the disk is full or read-only; nothing is left then.
         """
         place = self.path / record.place
+        if place.exists() and not self.has(record.place):
+            # A trial that lost its record or its predictions: what is left of it is of no use.
+            shutil.rmtree(place)
         with new_folder(place, self.partial / record.fingerprint) as folder:
             predictions.write(folder / PREDICTIONS)
             history.to_csv(folder / HISTORY, index=False)
@@ -100,6 +106,8 @@ class Store:
         except Timeout:
             yield False
             return
+        except OSError as error:
+            raise UserError(f"cannot lock {file}: {error.strerror}; use a store on a disk that has locks") from error
         try:
             yield True
         finally:
@@ -108,7 +116,11 @@ class Store:
             lock.release()
 
     def tidy(self) -> None:
-        """Remove the folder for unfinished things where it is empty."""
+        """Remove what killed writers left of files that were never finished, and the folder where it is empty."""
+        for rest in self.partial.glob(".*"):
+            with suppress(OSError):
+                if time.time() - rest.stat().st_mtime > ABANDONED_SECONDS:
+                    rest.unlink()
         with suppress(OSError):
             self.partial.rmdir()
 

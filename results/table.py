@@ -81,6 +81,7 @@ def tables(records: Iterable[Record], metric_of: Mapping[str, str], settings: st
 def _table(records: list[Record], metric: str) -> Table:
     one = records[0]
     _refuse_mixture(records)
+    refuse_several_weights(records)
     lacking = [record for record in records if metric not in record.metrics]
     if lacking:
         raise UserError(f"--metric: {one.task}: {unknown_name('metric', metric, one.metrics)}")
@@ -101,6 +102,20 @@ def _table(records: list[Record], metric: str) -> Table:
         notes=tuple(sorted(shared)),
         trials_with_notes=sum(bool(set(record.notes) - shared) for record in records),
     )
+
+
+def refuse_several_weights(records: Iterable[Record]) -> None:
+    """Raise RefusedError where one encoder's name stands for several weights, or a replicate is there twice."""
+    seen: dict[tuple[object, ...], Record] = {}
+    for record in records:
+        key = (record.encoder, record.task, record.variant, record.protocol, record.fraction, record.replicate)
+        other = seen.setdefault(key, record)
+        if other is not record:
+            raise RefusedError(
+                f"{record.encoder} on {record.task} has two trials at {record.fraction:g} %, replicate "
+                f"{record.replicate}: {other.place} and {record.place}; remove the folder of one (other weights, "
+                "code or split), and give every set of weights a name of its own"
+            )
 
 
 def _cell(values: list[float | None]) -> Cell:

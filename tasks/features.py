@@ -9,6 +9,7 @@ import numpy as np
 
 from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_json
+from ..foundation.registry import included_code
 
 if TYPE_CHECKING:
     from ..data.images import Images
@@ -40,7 +41,9 @@ def encode(encoder: Encoder, images: Images, settings: FeatureSettings, context:
             "mean": list(encoder.meta.mean),
             "std": list(encoder.meta.std),
             "images": images.key,
+            "code": included_code(encoder.network),
             "precision": precision,
+            "device": device,
             "batch_size": settings.batch_size,
             "torch": torch.__version__,
         }

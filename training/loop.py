@@ -49,7 +49,8 @@ def fit(
         mode: whether a lower or a higher `monitor` is better.
         progress: a step an epoch, and inside it one a batch.
         title: what the training is called there.
-        checkpoint: file to go on from after a crash, bit for bit; it goes at the end.
+        checkpoint: file to go on from after a crash, bit for bit; whoever keeps the result
+            removes it then.
         checkpoint_after: seconds after which it is written, at an epoch's end, and then again and again.
 
     With `settings.devices` > 1 processes are spawned: `network`, `loss`, `batches` and `validate` must then

@@ -108,8 +108,6 @@ class _Training:
             why = "there is no validation" if job.validate is None else f"{job.monitor} was never a number"
             history.stopped += f"; {why}, so the last epoch's weights were kept"
         self._network.eval()
-        if job.checkpoint is not None and self._fabric.global_rank == 0:
-            job.checkpoint.unlink(missing_ok=True)
 
     def _note(self) -> str:
         row, monitored = self._history.rows[-1], f"validation_{self._job.monitor}"

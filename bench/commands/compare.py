@@ -12,7 +12,7 @@ def compare(
     a: Annotated[str, typer.Argument(help="One encoder.")],
     b: Annotated[str, typer.Argument(help="The other.")],
     task: Annotated[str, typer.Option(help="Task to compare them on.")],
-    store: Annotated[Path, typer.Option(help="Folder of records.")] = Path("cxrbench-results"),
+    store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one.")] = None,
     settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
@@ -21,17 +21,12 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
-    from ...foundation.errors import UserError
-    from ...foundation.registry import include as include_file
     from ...results.pairs import paired_differences
-    from ...results.store import Store
     from ...tasks.registry import tasks
+    from .stored import stored_records
 
-    for file in include or []:
-        include_file(file)
-    if not store.is_dir():
-        raise UserError(f"--store {store}: no such folder; `cxrbench run` makes one")
-    rows = paired_differences(Store(store), tasks.get(task), a, b, metric, settings)
+    found, records = stored_records(store, include, task)
+    rows = paired_differences(found, records, tasks.get(task), a, b, metric, settings)
     console = Console()
     console.print(f"[bold]{task}[/]: {rows[0].metric}, A = {a}, B = {b}", highlight=False)
     if any(row.synthetic for row in rows):

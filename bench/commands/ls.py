@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 def ls(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    store: Annotated[Path, typer.Option(help="Folder of records, for `ls records`.")] = Path("cxrbench-results"),
+    store: Annotated[Path | None, typer.Option(help="Folder of records, for `ls records`.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers more.")] = None,
 ) -> None:
     """List tasks, encoders, datasets, or the records of a store."""
@@ -86,12 +86,12 @@ def _datasets() -> Table:
     return grid
 
 
-def _records(store: Path) -> Table:
+def _records(store: Path | None) -> Table:
     from collections import Counter
 
     from .stored import stored_records
 
-    records = stored_records(store, [])
+    found, records = stored_records(store, None)
     counts = Counter(
         (each.task, each.variant, each.encoder, each.protocol, each.fraction, each.settings_hash, each.synthetic)
         for each in records
@@ -101,6 +101,6 @@ def _records(store: Path) -> Table:
         task, variant, encoder, protocol, fraction, settings, synthetic = key
         data = "synthetic phantom" if synthetic else "real"
         grid.add_row(task, variant, encoder, protocol, f"{fraction:g} %", str(count), settings, data)
-    grid.caption = f"{len(records)} records in {store}"
+    grid.caption = f"{len(records)} records in {found.path}"
     grid.caption_justify = "left"
     return grid

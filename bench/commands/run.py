@@ -83,7 +83,10 @@ def _run(config: RunConfig, store: Store, dry_run: bool) -> None:
 
     console = Console(stderr=True)
     progress = progress_for_terminal()
-    plan = make_plan(config, store, progress)
+    try:
+        plan = make_plan(config, store, progress)
+    except KeyboardInterrupt:
+        raise _InterruptedError("interrupted while planning; nothing was run") from None
     if dry_run:
         _show_plan(plan, store, Console())
         return

@@ -10,14 +10,20 @@ from ...foundation.errors import UserError
 from ...foundation.registry import include as include_file
 from ...results.record import Record
 from ...results.store import Store
+from ..config import run_config
 
 
-def stored_records(store: Path, include: Sequence[Path], task: str | None = None) -> list[Record]:
-    """All readable records; a damaged one is named on standard error and passed over.
+def stored_records(
+    store: Path | None, include: Sequence[Path] | None, task: str | None = None
+) -> tuple[Store, list[Record]]:
+    """The store and all its readable records; a damaged one is named on standard error and passed over.
 
-    Raises UserError where there is no store, or nothing in it.
+    What is not given is taken from cxrbench.toml, as `run` does. Raises UserError where there is no store, or
+    nothing in it.
     """
-    for file in include:
+    config = run_config({"store": store, "include": include}, needs_grid=False)
+    store = config.store
+    for file in config.include:
         include_file(file)
     if not store.is_dir():
         raise UserError(f"--store {store}: no such folder; `cxrbench run` makes one")
@@ -28,4 +34,4 @@ def stored_records(store: Path, include: Sequence[Path], task: str | None = None
     if not records:
         what = "no records" if task is None else f"no records of task {task}"
         raise UserError(f"--store {store}: {what}; `cxrbench run` makes some")
-    return records
+    return Store(store), records

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def table(
-    store: Annotated[Path, typer.Option(help="Folder of records.")] = Path("cxrbench-results"),
+    store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric to show instead of the task's main one.")] = None,
     settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
@@ -26,7 +26,7 @@ def table(
     from ...results.table import tables
     from .stored import stored_records
 
-    records = stored_records(store, include or [], task)
+    _, records = stored_records(store, include, task)
     metric_of = {name: metric or _main_metric(name) for name in {record.task for record in records}}
     console = Console()
     for shown in tables(records, metric_of, settings):

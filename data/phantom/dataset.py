@@ -78,7 +78,7 @@ def phantom_folder(
         return root
     with writing(root.parent):
         root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.with_name(f".{root.name}.lock")):
+    with writing(root.parent), FileLock(root.with_name(f".{root.name}.lock")):
         if not is_phantom(root):
             # What a killed process left; nobody else writes here while the lock is held.
             shutil.rmtree(_scratch(root), ignore_errors=True)

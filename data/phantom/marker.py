@@ -9,8 +9,8 @@ from pathlib import Path
 from ...foundation.files import new_file
 
 MARKER = "PHANTOM.json"
-# Readers accept a folder inside the dataset's own as well.
-LEVELS = 3
+# Readers accept a folder inside the dataset's own as well, and images lie deeper still.
+LEVELS = 6
 _WORDS = "Synthetic radiographs drawn by cxrbench. No image shows a real person; no result on them is about patients."
 
 

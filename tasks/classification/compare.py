@@ -8,7 +8,7 @@ import numpy as np
 
 from ...foundation.errors import RefusedError
 from ..trial import Comparison
-from .scores import right_decisions
+from .scores import decisions
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
@@ -20,7 +20,8 @@ def compare_classification(task: Task, a: Predictions, b: Predictions) -> list[C
     a, b = a.aligned_with(b)
     if not np.array_equal(_truth(a), _truth(b), equal_nan=True):
         raise RefusedError("the two trials disagree on the truth of their test samples; their label policies differ")
-    right_a, right_b = right_decisions(a), right_decisions(b)
+    (right_a, known_a), (right_b, known_b) = decisions(a), decisions(b)
+    both = known_a & known_b
     scores_a, scores_b = task.score(a), task.score(b)
     comparisons = []
     for metric, value_a in scores_a.items():
@@ -34,8 +35,8 @@ def compare_classification(task: Task, a: Predictions, b: Predictions) -> list[C
                 difference=difference,
                 n=len(a.table),
                 patients=a.table["patient_id"].nunique(),
-                only_a_right=int((right_a & ~right_b).sum()),
-                only_b_right=int((right_b & ~right_a).sum()),
+                only_a_right=int((right_a & ~right_b & both).sum()),
+                only_b_right=int((right_b & ~right_a & both).sum()),
             )
         )
     return comparisons

@@ -27,6 +27,11 @@ def draw(radiographs: Radiographs, trial: Trial, version: int, settings: DrawSet
     split = draw_split(radiographs, key, trial.fraction, 0.0 if from_dataset else settings.validation_share)
     if from_dataset:
         rows = np.flatnonzero(radiographs.samples["split"].to_numpy() == "val")
+        if len(rows) == 0:
+            raise UserError(
+                f"{radiographs.dataset}: draw.validation is val, but no validation images lie below "
+                f"{radiographs.root}; add them, or use --set draw.validation=drawn"
+            )
         split = Split(split.train, rows, split.test)
         check_split(radiographs, split)
     if radiographs.exclusive:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from ...data.augmentation import Augmentation
 from ...data.balancing import balanced_rows, rotate_and_zoom
 from ...data.keys import fold
+from ...foundation.errors import UserError
 from ...training.data_loader import BatchLoader
 from ...training.device import Device, Precision, autocast, images_channels_last, resolve_device, resolve_precision
 from ...training.loop import fit
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .task import ClassificationTask
 
 Batch = tuple[Tensor, Tensor]
+# Threads that prepare batches; more do not help one network.
+MOST_WORKERS = 8
 
 
 class Classifier(nn.Module):
@@ -64,8 +67,8 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
         places, copies = balanced_rows(targets[split.train].argmax(axis=1), seed)
         rows = split.train[places]
     training_images = TrainingImages(images, rows, copies, targets[rows], Augmentation(settings.augmentation), seed)
-    batches = BatchLoader(training_images.prepare, len(rows), settings.training.batch_size, seed)
-
+    workers = min(torch.get_num_threads(), MOST_WORKERS)
+    batches = BatchLoader(training_images.prepare, len(rows), settings.training.batch_size, seed, workers=workers)
     predict = Predictor(images, exclusive, device, precision, settings.training.batch_size)
     notes = []
     if len(split.validation) == 0:
@@ -82,9 +85,11 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
         title=str(trial),
         checkpoint=context.checkpoint_of(trial),
     )
-    validation = predict(network, split.validation)
-    thresholds, _ = thresholds_of(targets[split.validation], validation)
-    predictions = predictions_of(radiographs, split.test, targets, predict(network, split.test), thresholds)
+    scores = predict(network, split.test)
+    if not np.isfinite(scores).all():
+        raise UserError(f"{trial}: its outputs are not numbers; lower training.lr or set training.clip")
+    thresholds, _ = thresholds_of(targets[split.validation], predict(network, split.validation))
+    predictions = predictions_of(radiographs, split.test, targets, scores, thresholds)
     described = split_in_words(radiographs, split, targets)
     resolved: dict[str, object] = {"best_epoch": history.best_epoch, "stopped": history.stopped, "device": device}
     if not exclusive:
@@ -152,11 +157,18 @@ class Validation:
 
 
 def log_loss(targets: np.ndarray, scores: np.ndarray, exclusive: bool) -> float:
-    """Mean negative log-likelihood of `targets` [V, L] (NaN = unknown) under probabilities `scores` [V, L]."""
+    """Mean negative log-likelihood of `targets` [V, L] (NaN = unknown) under probabilities `scores` [V, L].
+
+    NaN where a score is not a number, or no target is known.
+    """
+    if not np.isfinite(scores).all():
+        return float("nan")
     scores = np.clip(scores, 1e-15, 1 - 1e-15)
     if exclusive:
         return float(-np.log(scores[np.arange(len(scores)), targets.argmax(axis=1)]).mean())
-    return float(-np.nanmean(targets * np.log(scores) + (1 - targets) * np.log(1 - scores)))
+    known = ~np.isnan(targets)
+    losses = -np.where(targets == 1, np.log(scores), np.log(1 - scores))[known]
+    return float(losses.mean()) if known.any() else float("nan")
 
 
 def as_input(pixels: np.ndarray) -> Tensor:

@@ -53,7 +53,8 @@ def score_multi_label(predictions: Predictions, main: Sequence[str]) -> Metrics:
     truth = np.stack(predictions.table["truth"].to_list()).astype(np.float64)
     scores = np.stack(predictions.table["scores"].to_list()).astype(np.float64)
     decision = np.stack(predictions.table["decision"].to_list()).astype(bool)
-    known = ~np.isnan(truth)
+    # A label that was not fitted has neither a score nor a decision.
+    known = ~np.isnan(truth) & ~np.isnan(scores)
     precision, recall, f1 = _precision_recall_f1((truth == 1) & known, decision & known)
     areas = _areas(truth, scores)
     study_areas = _areas(*_by_study(predictions, truth, scores))
@@ -79,13 +80,18 @@ def undefined_notes(metrics: Metrics) -> tuple[str, ...]:
     return (f"AUC undefined (no score, or one class only in the test set), left out of the means: {', '.join(blank)}",)
 
 
-def right_decisions(predictions: Predictions) -> np.ndarray:
-    """Whether each decision is right: bool [N] for single-label, [N * labels] with unknown truth dropped otherwise."""
+def decisions(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each decision is right, and whether it is one at all (truth and score known).
+
+    Both bool, [N, 1] for single-label and [N, labels] for multi-label predictions.
+    """
     if predictions.exclusive:
-        return predictions.table["truth"].to_numpy() == predictions.table["decision"].to_numpy()
+        right = predictions.table["truth"].to_numpy() == predictions.table["decision"].to_numpy()
+        return right[:, None], np.ones((len(right), 1), dtype=bool)
     truth = np.stack(predictions.table["truth"].to_list()).astype(np.float64)
+    scores = np.stack(predictions.table["scores"].to_list()).astype(np.float64)
     decision = np.stack(predictions.table["decision"].to_list()).astype(bool)
-    return (decision == (truth == 1))[~np.isnan(truth)]
+    return decision == (truth == 1), ~np.isnan(truth) & ~np.isnan(scores)
 
 
 def _by_study(predictions: Predictions, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ...foundation.errors import unknown_name
+from ...data.augmentation import AUGMENTATION_VERSION, PRESETS
+from ...foundation.errors import UserError, unknown_name
 from ...foundation.settings import override
 from ..registry import TaskDefinition
 from ..task import Context, Task
@@ -51,7 +52,13 @@ class ClassificationTask(Task):
             if preset not in self.presets:
                 raise unknown_name("preset", preset, self.presets)
             settings = override(settings, self._definition.presets[preset], f"preset {preset}")
-        return type(self)(self._definition, override(settings, overrides, where))
+        settings = override(settings, overrides, where)
+        if settings.augmentation not in PRESETS:
+            raise UserError(f"{where}: {unknown_name('augmentation', settings.augmentation, PRESETS)}")
+        for variant in (*settings.draw.amounts, *settings.draw.smallest):
+            if variant not in self.meta.variants:
+                raise UserError(f"{where}: draw: {unknown_name('variant', variant, self.meta.variants)}")
+        return type(self)(self._definition, settings)
 
     @property
     def presets(self) -> tuple[str, ...]:
@@ -79,17 +86,24 @@ class ClassificationTask(Task):
                 settings.pop(name)
             training = self.settings.training
             settings["training"]["precision"] = resolve_precision(training.precision, resolve_device(training.device))
+            # Where it runs is provenance: the same training on another device is the same trial.
+            settings["training"].pop("device")
+            settings["augmentation_version"] = AUGMENTATION_VERSION
         return settings
 
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
-        split = self.split(radiographs, trial)
         if trial.protocol == "frozen":
             return len(radiographs)
+        split = self.split(radiographs, trial)
         # A training step costs about three forward passes.
         per_epoch = 3 * len(split.train) + len(split.validation)
         return self.settings.training.epochs * per_epoch + len(split.test)
 
     def select(self, radiographs: Radiographs) -> Radiographs:
+        named = (*self.settings.labels.main, *filter(None, [self.settings.labels.negative]))
+        for label in named:
+            if label not in radiographs.labels:
+                raise UserError(f"setting labels: {self.meta.name}: {unknown_name('label', label, radiographs.labels)}")
         if self.settings.views == "all":
             return radiographs
         return radiographs.where(radiographs.samples["view"].to_numpy() == self.settings.views)

@@ -213,6 +213,10 @@ def test_wrong_fraction(outcome: Outcome, chexpert: Path, fraction: str) -> None
         (("--encoder", "imagenet", "--task", "chexpert"), ("resnet50-0676ba61.pth", "0676ba61", "https://")),
         (("--encoder", "resnet18_scratch,resnet18_scratch=x.pth", "--task", "chexpert"), ("x.pth",)),
         (("--task", "chexpert"), ("--encoder", "ls encoders")),
+        (("--encoder", "resnet18_scratch", "--task", "chexpert", "--set", "augmentation=iffa"), ("'ifa'",)),
+        (("--encoder", "resnet18_scratch", "--task", "chexpert", "--set", 'labels.main=["Edma"]'), ("'Edema'",)),
+        (("--encoder", "resnet18_scratch", "--task", "chexpert", "--data", "chexprt=x"), ("'chexpert'",)),
+        (("--encoder", "resnet18_scratch", "--task", "chexpert", "--set", "draw=3"), ("draw",)),
     ],
 )
 def test_wrong_names_and_values(
@@ -301,7 +305,8 @@ def test_cut_record_is_named_and_the_others_are_shown(
         (("data", "phantom", "--like", "chexprt", "--n", "3", "out"), ("did you mean 'chexpert'?",)),
         (("data", "phantom", "--like", "chexpert", "--n", "0", "out"), ("n=0",)),
         (("data", "phantom", "--like", "chexpert", "--size", "8", "out"), ("size=8",)),
-        (("data", "prepare", "chexpert", "nowhere"), ("nowhere",)),
+        (("data", "prepare", "--task", "chexpert", "--data", "nowhere"), ("nowhere",)),
+        (("data", "split", "--task", "chexpert", "--data", "nowhere", "--fraction", "0", "o.csv"), ("--fraction",)),
         (("ls", "records", "--store", "nowhere"), ("nowhere",)),
     ],
 )

@@ -37,6 +37,7 @@ def test_lists_drop_repeats_and_refuse_gaps() -> None:
         ("phantom", {"*": "phantom"}),
         ("phantom:n=60,size=64", {"*": "phantom:n=60,size=64"}),
         ("chexpert=a,nih14=b/c", {"chexpert": "a", "nih14": "b/c"}),
+        ("a=phantom:n=60,size=64,b=x", {"a": "phantom:n=60,size=64", "b": "x"}),
     ],
 )
 def test_data_is_one_place_or_one_a_task(text: str, expected: dict[str, str]) -> None:
@@ -73,6 +74,7 @@ def test_paths_in_the_file_are_relative_to_it(tmp_path: Path) -> None:
     [
         ("encoder = ['a']\n", r"cxrbench\.toml: unknown key 'encoder'; did you mean 'encoders'\?"),
         ("jobs = 0\n", r"cxrbench\.toml: jobs: .*greater than or equal to 1"),
+        ("fractions = [0, 150]\n", r"cxrbench\.toml: fractions: .*0.0 is not a per cent"),
         ("jobs = \n", r"cxrbench\.toml: not a valid TOML file"),
     ],
 )

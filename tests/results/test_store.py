@@ -88,7 +88,7 @@ def test_unfinished_things_are_not_records(tmp_path: Path) -> None:
         ("", "damaged"),
         ("[]", "not a record of cxrbench"),
         ('{"schema_version": 99}', r"newer cxrbench \(schema 99\); upgrade"),
-        ('{"schema_version": 1}', "lacks dataset, encoder"),
+        ('{"schema_version": 1}', "lacks code, dataset, encoder"),
     ],
 )
 def test_a_damaged_record_is_named_with_the_way_out(tmp_path: Path, text: str, message: str) -> None:
@@ -107,6 +107,13 @@ def test_a_trial_is_done_only_when_record_and_predictions_are_there(tmp_path: Pa
     assert Store(tmp_path).has(record().place)
     (place / "predictions.parquet").unlink()
     assert not Store(tmp_path).has(record().place)
+
+
+def test_a_trial_that_lost_its_predictions_is_replaced_when_it_is_run_again(tmp_path: Path) -> None:
+    place = saved(tmp_path)
+    (place / "predictions.parquet").unlink()
+    saved(tmp_path)
+    assert Store(tmp_path).has(record().place)
 
 
 def test_a_store_that_cannot_be_written_is_named_before_any_work(tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def test_unknown_settings_and_metrics_are_named() -> None:
         tables(replicates([0.7]), {"chexpert": "acu"})
 
 
+def test_two_weights_under_one_name_are_never_averaged() -> None:
+    with pytest.raises(RefusedError, match=r"scratch on chexpert has two trials at 1 %, replicate 0: .*0-a.*0-b"):
+        tables([record(fingerprint="a"), record(fingerprint="b")], AUC)
+
+
 def test_shared_notes_are_shown_once_and_others_are_counted() -> None:
     shown = tables([record(notes=["a", "b"]), record(replicate=1, notes=["a"])], AUC)[0]
     assert (shown.notes, shown.trials_with_notes) == (("a",), 1)

@@ -35,7 +35,7 @@ def check(task_name: str, radiographs: Radiographs) -> None:
             assert len({split.digest(radiographs) for split in splits}) == 1
             split = splits[0]
             sides = [set(patients[rows]) for rows in (split.train, split.validation, split.test)]
-            assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+            assert sum(len(side) for side in sides) == len(set.union(*sides))
             drawn.append((set(ids[split.train]), set(ids[split.validation]), set(ids[split.test])))
         for (train, validation, test), (more_train, more_validation, same_test) in pairwise(drawn):
             assert train < more_train

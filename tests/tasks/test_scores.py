@@ -79,6 +79,12 @@ def test_a_label_that_could_not_be_fitted_is_blank() -> None:
     assert (found["auc/a"], found["auc/b"], found["auc"]) == (1.0, None, 1.0)
 
 
+def test_a_label_that_could_not_be_fitted_enters_no_mean() -> None:
+    predictions = multi([[1, 1], [0, 0]], [[0.9, np.nan], [0.2, np.nan]])
+    found = score_multi_label(predictions, ("a", "b"))
+    assert (found["accuracy"], found["recall"], found["precision"], found["f1"]) == (1.0, 1.0, 1.0, 1.0)
+
+
 def test_unknown_truth_counts_for_nothing() -> None:
     known = multi([[1], [0], [0]], [[0.9], [0.95], [0.1]])
     partly = multi([[1], [0], [0], [np.nan]], [[0.9], [0.95], [0.1], [0.99]])

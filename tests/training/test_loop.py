@@ -245,7 +245,8 @@ def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(tmp_path: Pat
     assert without_times(history) == without_times(whole_history)
     assert (history.best_epoch, history.stopped) == (whole_history.best_epoch, whole_history.stopped)
     assert all(torch.equal(weights[name], whole[name]) for name in whole)
-    assert list(tmp_path.rglob("*.pt*")) == []
+    # It stays until the caller has the result on disk.
+    assert [path.name for path in tmp_path.rglob("*.pt*")] == ["trial.pt"]
 
 
 def test_short_training_writes_no_checkpoint(tmp_path: Path) -> None:
@@ -265,7 +266,6 @@ def test_cut_checkpoint_is_ignored_with_a_word(tmp_path: Path, keep: float) -> N
     history, _ = train_small(checkpoint=file, progress=words)
     assert len(history.rows) == 5
     assert "cannot be read" in words.lines[0]
-    assert not file.exists()
 
 
 def test_checkpoint_of_other_settings_is_ignored_with_a_word(tmp_path: Path) -> None:

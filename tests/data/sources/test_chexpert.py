@@ -102,7 +102,7 @@ def test_the_small_tree_is_read_from_itself_or_from_above(tmp_path: Path, given:
     assert samples["view"].tolist() == ["frontal", "frontal", "lateral", "frontal", "frontal"]
     assert samples["split"].tolist() == [*["train"] * 4, "test"]
     assert all((found.root / path).is_file() for path in samples["path"])
-    assert found.notes == ("test set: valid.csv (1 images), for want of test_labels.csv",)
+    assert found.notes == ("test set: valid.csv, for want of test_labels.csv",)
 
 
 def test_uncertain_and_blank_labels_are_kept(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_test_labels_are_the_test_set_and_valid_is_left_unused(tmp_path: Path, t
     assert test["sample_id"].iloc[1] == "test/patient64741/study1/view2_lateral"
     assert all((found.root / path).is_file() for path in test["path"])
     np.testing.assert_array_equal(test[list(found.labels)].to_numpy(), [[1, 0] * 7] * 2)
-    assert found.notes == ("test set: test_labels.csv (2 images)", "the 1 images of valid.csv are not used")
+    assert found.notes == ("test set: test_labels.csv",)
 
 
 def test_test_labels_do_without_valid(tmp_path: Path) -> None:
