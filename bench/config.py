@@ -15,6 +15,7 @@ from ..foundation.settings import Settings, flattened, parse_assignment, read_to
 
 CONFIG_FILE = "cxrbench.toml"
 DEFAULT_STORE = Path("cxrbench-results")
+_COMMAND_LINE = "command line"
 
 
 class RunConfig(Settings):
@@ -91,7 +92,10 @@ def run_config(
     values.update({key: value for key, value in given.items() if value not in (None, (), [])})
     settings = dict(flattened(values.pop("settings", {})))
     settings.update(parse_assignment(text) for text in assignments)
-    config = validated(RunConfig, {**values, "settings": settings}, "options")
+    try:
+        config = validated(RunConfig, {**values, "settings": settings}, _COMMAND_LINE)
+    except UserError as error:
+        raise UserError(str(error).replace(f"{_COMMAND_LINE}: ", "--", 1)) from error
     if needs_grid and not config.encoders:
         raise UserError("nothing to run: name encoders with --encoder A,B; `cxrbench ls encoders` lists them")
     if needs_grid and not config.tasks:

@@ -13,6 +13,7 @@ from ..data.preprocessing import PREPROCESSING_VERSION
 from ..foundation.errors import UserError, unknown_name
 from ..foundation.progress import Progress
 from ..foundation.registry import include, included_code
+from ..foundation.settings import dotted_keys
 from ..results.record import Identity, place_of
 from ..tasks.trial import Trial
 from .config import RunConfig, is_phantom_spec
@@ -106,6 +107,7 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
                 ]
                 planned = tuple(_planned(each, encoder, data, store, splits) for each in trials)
                 groups.append(Group(encoder, data, planned))
+    _say_what_is_unused(config, groups, progress)
     return Plan(tuple(groups))
 
 
@@ -245,6 +247,15 @@ def _planned(
     fingerprint = identity.fingerprint()
     place = place_of(trial, fingerprint)
     return PlannedTrial(trial, identity, fingerprint, place, store.has(place))
+
+
+def _say_what_is_unused(config: RunConfig, groups: list[Group], progress: Progress) -> None:
+    """A word on settings that no trial of this run depends on: usually they are meant for the other protocol."""
+    used = {key for group in groups for key in dotted_keys(group.trials[0].identity.settings)}
+    for key in config.settings:
+        if key not in used and key.split(".")[0] not in used.difference({"training"}) and key != "training.device":
+            protocols = sorted({group.trials[0].trial.protocol for group in groups})
+            progress.say(f"note: {key} has no effect with --protocol {', '.join(protocols)}")
 
 
 def _refuse_equal_names(encoders: list[Encoder]) -> None:

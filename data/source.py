@@ -57,7 +57,8 @@ def load(dataset: str, path: Path | str) -> Radiographs:
     root = Path(path)
     source = datasets.get(dataset)
     if not root.is_dir():
-        raise UserError(f"{dataset}: no folder {root}; give the dataset's folder with --data")
+        what = f"{root} is a file" if root.is_file() else f"no folder {root}"
+        raise UserError(f"{dataset}: {what}; give the dataset's folder with --data")
     try:
         radiographs = source.read(root)
     except OSError as error:

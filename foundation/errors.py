@@ -24,6 +24,8 @@ class RefusedError(UserError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not among `known`, with the nearest known one where there is one."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    # `lr` is meant to be `training.lr`, however far apart the two look.
+    inside = [each for each in names if each.endswith(f".{name}")]
+    near = inside or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
     return UserError(f"unknown {kind} {name!r}; {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -71,7 +72,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(f"cannot write {path}: {reason}; free some space or choose another folder") from error
+        way_out = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose another folder"
+        raise UserError(f"cannot write {path}: {reason}; {way_out}") from error
 
 
 def sha256_of_file(path: Path) -> str:

@@ -116,7 +116,7 @@ class _LineStep:
     def advance(self, done: int = 1, note: str = "") -> None:
         self._done += done
         now = time.monotonic()
-        if now - self._last >= self._every:
+        if now - self._last >= self._every and self._done < self._total:
             self._last = now
             left = (now - self._start) / max(self._done, 1) * (self._total - self._done)
             note = f", {note}" if note else ""

@@ -35,6 +35,8 @@ def load_encoder(spec: str, seed: int = 0, *, weights: Path | None = None) -> En
     """
     folder = Path(weights) if weights is not None else default_weights()
     left, equals, place = spec.partition("=")
+    if not equals and not spec.startswith(TIMM) and spec not in encoders.names() and Path(spec).expanduser().is_file():
+        raise UserError(f"--encoder {spec}: give the checkpoint a name: --encoder mine={spec}")
     if not equals:
         return random_timm_encoder(spec, seed) if spec.startswith(TIMM) else encoders.get(spec).build(seed, folder)
     name, arch = _name_and_arch(left)

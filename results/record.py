@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,9 @@ class Record:
         if version > SCHEMA_VERSION:
             raise UserError(f"{path}: written by a newer cxrbench (schema {version}); upgrade to read it")
         known = {one.name for one in fields(cls)}
-        lacking = known - set(values)
+        # What came later has a default, so that older records stay readable.
+        needed = {one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
+        lacking = needed - set(values)
         if lacking:
             raise UserError(f"{path}: lacks {', '.join(sorted(lacking))}; remove its folder and run the command again")
         return cls(**{key: value for key, value in values.items() if key in known})

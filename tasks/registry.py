@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -84,12 +85,38 @@ def _load(path: Path) -> Task:
 tasks: Registry[Task] = Registry("task", "cxrbench.tasks", _builtin)
 
 
-def titles() -> dict[str, tuple[str, str, str]]:
-    """Name -> (title, dataset, plan in words) of every task; families are not imported for ours."""
-    known: dict[str, tuple[str, str, str]] = {}
-    for name in tasks.names():
-        path = CATALOG / f"{name}.toml"
-        about = read_definition(path).meta({}) if path.is_file() else tasks.get(name).meta
-        plan = ", ".join(f"{fraction:g} % x {count}" for fraction, count in about.replicates.items())
-        known[name] = (about.title, about.dataset, plan)
-    return known
+@dataclass(frozen=True)
+class TaskDescription:
+    """A task in words, for a list."""
+
+    name: str
+    title: str
+    dataset: str
+    protocols: str
+    plan: str
+    variants: str
+    presets: str
+
+
+def descriptions() -> list[TaskDescription]:
+    """Every task in words; families are not imported for ours."""
+    return [_described(name) for name in tasks.names()]
+
+
+def _described(name: str) -> TaskDescription:
+    path = CATALOG / f"{name}.toml"
+    if path.is_file():
+        definition = read_definition(path)
+        meta, presets = definition.meta({}), tuple(definition.presets)
+    else:
+        task = tasks.get(name)
+        meta, presets = task.meta, task.presets
+    return TaskDescription(
+        name=name,
+        title=meta.title,
+        dataset=meta.dataset,
+        protocols=" or ".join(meta.protocols),
+        plan=", ".join(f"{fraction:g} % x {count}" for fraction, count in meta.replicates.items()),
+        variants=", ".join(meta.variants),
+        presets=", ".join(presets),
+    )

@@ -227,7 +227,7 @@ class LinearProbe:
         notes = []
         if loss is None:
             best, chosen_by = len(self.settings.strengths) - 1, STRONGEST
-            notes.append("too few patients to choose a strength by, so the strongest was taken")
+            notes.append("too few patients to choose a penalty by, so the strongest was taken")
         else:
             best, chosen_by = strongest_of_best(loss, self.settings.strengths), BY_FOLDS if folded else BY_VALIDATION
         if not fit.converged[best]:

@@ -31,29 +31,29 @@ def compare(
     console.print(f"[bold]{task}[/]: {rows[0].metric}, A = {a}, B = {b}", highlight=False)
     if any(row.synthetic for row in rows):
         console.print("[dim]SYNTHETIC phantom data[/]")
-    shown = Table(box=None, header_style="bold", padding=(0, 3, 0, 0))
-    shown.add_column("variant, protocol")
-    for column in ("fraction", "pairs", "A", "B", "A - B (SD)", "better A : B", "alone right A : B"):
-        shown.add_column(column, justify="right")
+    shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    shown.add_column("trials", overflow="fold")
+    for column in ("%", "pairs", "A", "B", "A - B ± SD", "wins A:B", "alone A:B"):
+        shown.add_column(column, justify="right", no_wrap=True)
     for row in rows:
-        sd = "" if row.sd is None else f" ({row.sd:.4f})"
+        sd = "" if row.sd is None else f" ± {row.sd:.3f}"
         difference = "undefined" if row.difference is None else f"{row.difference:+.4f}{sd}"
         shown.add_row(
             row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}",
-            f"{row.fraction:g} %",
+            f"{row.fraction:g}",
             str(row.replicates),
             _number(row.mean_a),
             _number(row.mean_b),
             difference,
-            f"{row.a_better} : {row.b_better}",
-            f"{row.only_a_right} : {row.only_b_right}",
+            f"{row.a_better}:{row.b_better}",
+            f"{row.only_a_right}:{row.only_b_right}",
         )
     console.print(shown)
-    console.print(
-        f"  test set: {rows[0].n} images of {rows[0].patients} patients; differences are shown, not tested",
-        style="dim",
-        highlight=False,
-    )
+    for line in (
+        f"test set: {rows[0].n} images of {rows[0].patients} patients; differences are shown, not tested",
+        "pairs: replicates that both ran; wins: pairs in which one is better; alone: decisions only one got right",
+    ):
+        console.print(f"  {line}", style="dim", highlight=False)
 
 
 def _number(value: float | None) -> str:

@@ -11,7 +11,7 @@ TEMPLATE = """\
 # Settings of `cxrbench run`. The command line wins over this file, this file over a task's own TOML.
 
 # Who is compared, and on what: see `cxrbench ls encoders` and `cxrbench ls tasks`.
-encoders = ["imagenet", "scratch"]
+encoders = ["efficientnet_lite0_imagenet", "efficientnet_lite0_scratch"]
 tasks = ["chexpert"]
 
 # Per cent of the training patients, and random draws of each. Left out: the task's own plan.

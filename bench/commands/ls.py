@@ -37,57 +37,49 @@ def ls(
     console = Console()
     if kind is Kind.records:
         console.print(_records(store))
-    elif kind is Kind.encoders:
-        _print_encoders(console)
     else:
-        console.print(_tasks() if kind is Kind.tasks else _datasets())
+        {Kind.tasks: _print_tasks, Kind.encoders: _print_encoders, Kind.datasets: _print_datasets}[kind](console)
 
 
-def _grid(*columns: str) -> Table:
-    from rich.table import Table
-
-    grid = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        grid.add_column(column, no_wrap=column in (columns[0], columns[-1]))
-    return grid
+def _print_entry(console: Console, name: str, title: str, *details: str) -> None:
+    """A name with what it is, and details below: readable at any width."""
+    console.print(f"[bold]{name}[/]  {title}", highlight=False)
+    for detail in details:
+        console.print(f"    {detail}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
-def _tasks() -> Table:
-    from ...tasks.registry import titles
+def _print_tasks(console: Console) -> None:
+    from ...tasks.registry import descriptions
 
-    grid = _grid("task", "what it is", "dataset", "fraction x replicates")
-    for name, (title, dataset, plan) in titles().items():
-        grid.add_row(name, title, dataset, plan)
-    return grid
+    for about in descriptions():
+        details = [f"data {about.dataset}, {about.protocols}; {about.plan}"]
+        details += [f"variants {about.variants}"] if about.variants != "default" else []
+        details += [f"presets {about.presets}"] if about.presets else []
+        _print_entry(console, about.name, about.title, *details)
 
 
 def _print_encoders(console: Console) -> None:
     from ...pretrain.source import list_encoders
 
-    found = list_encoders()
-    grid = _grid("encoder", "what it is", "licence", "weights")
-    for each in found:
-        grid.add_row(each.name, each.title, each.licence, "[yellow]not here[/]" if each.missing else "here")
-    grid.add_row("timm:NAME", "any backbone of timm, random weights", "Apache-2.0", "here")
-    grid.add_row("NAME=PATH", "a checkpoint of yours", "yours", "the file")
-    console.print(grid)
-    for each in found:
-        if each.missing:
-            console.print(f"\n{each.name}: {each.missing}", style="dim", highlight=False, markup=False, soft_wrap=True)
+    for each in list_encoders():
+        _print_entry(console, each.name, each.title, each.licence, *filter(None, [each.missing]))
+    _print_entry(console, "timm:NAME", "any backbone of timm, with random weights")
+    _print_entry(console, "NAME=PATH", "a checkpoint of yours")
 
 
-def _datasets() -> Table:
+def _print_datasets(console: Console) -> None:
     from ...data import datasets
 
-    grid = _grid("dataset", "what it is", "labels", "licence")
     for name in datasets.names():
         source = datasets.get(name)
-        grid.add_row(name, source.title, str(len(source.labels)), source.licence)
-    return grid
+        labels = f"{len(source.labels)} {'classes' if source.exclusive else 'labels'}: {', '.join(source.labels)}"
+        _print_entry(console, name, source.title, labels, source.licence)
 
 
 def _records(store: Path | None) -> Table:
     from collections import Counter
+
+    from rich.table import Table
 
     from .stored import stored_records
 
@@ -96,11 +88,16 @@ def _records(store: Path | None) -> Table:
         (each.task, each.variant, each.encoder, each.protocol, each.fraction, each.settings_hash, each.synthetic)
         for each in records
     )
-    grid = _grid("task", "variant", "encoder", "protocol", "fraction", "replicates", "settings", "data")
+    grid = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column("task", overflow="fold")
+    grid.add_column("encoder", overflow="fold")
+    for column in ("protocol", "%", "n", "settings", "data"):
+        grid.add_column(column, no_wrap=True, justify="right" if column in "%n" else "left")
     for key, count in sorted(counts.items()):
         task, variant, encoder, protocol, fraction, settings, synthetic = key
-        data = "synthetic phantom" if synthetic else "real"
-        grid.add_row(task, variant, encoder, protocol, f"{fraction:g} %", str(count), settings, data)
-    grid.caption = f"{len(records)} records in {found.path}"
+        named = task if variant == "default" else f"{task}, {variant}"
+        data = "synthetic" if synthetic else "real"
+        grid.add_row(named, encoder, protocol, f"{fraction:g}", str(count), settings, data)
+    grid.caption = f"{len(records)} records in {found.path}; n: replicates"
     grid.caption_justify = "left"
     return grid

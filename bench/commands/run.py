@@ -83,6 +83,8 @@ def _run(config: RunConfig, store: Store, dry_run: bool) -> None:
 
     console = Console(stderr=True)
     progress = progress_for_terminal()
+    if store.path.exists() and not store.path.is_dir():
+        raise UserError(f"--store {store.path} is a file; name a folder")
     try:
         plan = make_plan(config, store, progress)
     except KeyboardInterrupt:
@@ -106,7 +108,7 @@ def _run(config: RunConfig, store: Store, dry_run: bool) -> None:
     store.tidy()
     if failures:
         raise UserError("\n".join(dict.fromkeys(failures)))
-    console.print(f"{len(plan.pending)} trials done. See them: cxrbench table --store {store.path}", highlight=False)
+    console.print(f"{_trials(len(plan.pending))} done. See: cxrbench table --store {store.path}", highlight=False)
 
 
 class _InterruptedError(UserError):
@@ -116,10 +118,14 @@ class _InterruptedError(UserError):
 def _announce(plan: Plan, done: int, console: Console) -> None:
     synthetic = any(group.data.radiographs.synthetic for group in plan.groups)
     total = len(plan.trials)
-    words = f"{total} trials, {done} done before" if done else f"{total} trials"
+    words = f"{_trials(total)}, {done} done before" if done else _trials(total)
     if done == total:
         words += ": nothing to run"
     console.print(words + (" (synthetic phantom data)" if synthetic else ""), highlight=False)
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial{'' if number == 1 else 's'}"
 
 
 def _show_plan(plan: Plan, store: Store, console: Console) -> None:
@@ -130,7 +136,7 @@ def _show_plan(plan: Plan, store: Store, console: Console) -> None:
     console.print(f"[bold]Plan into {store.path}[/]", highlight=False)
     shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("encoder", "task", "variant", "protocol", "fractions (%)"):
-        shown.add_column(column)
+        shown.add_column(column, overflow="fold")
     for column in ("trials", "done", "to run"):
         shown.add_column(column, justify="right")
     for group in plan.groups:
@@ -146,11 +152,11 @@ def _show_plan(plan: Plan, store: Store, console: Console) -> None:
     data = {group.data.radiographs.root: group.data.radiographs for group in plan.groups}
     for radiographs in data.values():
         kind = ", synthetic phantom" if radiographs.synthetic else ""
-        console.print(f"{radiographs.dataset}: {len(radiographs)} images{kind}", highlight=False)
+        console.print(f"{radiographs.dataset}: {len(radiographs)} images are used{kind}", highlight=False)
     seconds = cost_in_seconds(plan, time_one_image)
     console.print(
-        f"{len(plan.pending)} of {len(plan.trials)} trials to run; at most about {_duration(seconds)} "
-        "of passes through the networks on this machine (early stopping and cached features make it less)",
+        f"{len(plan.pending)} of {len(plan.trials)} trials to run; about {_duration(seconds)} of passes through the "
+        "networks on this machine at most (early stopping and cached features make it less), and the probes",
         highlight=False,
     )
 

@@ -12,6 +12,8 @@ from ...results.record import Record
 from ...results.store import Store
 from ..config import run_config
 
+MOST_DAMAGED = 3
+
 
 def stored_records(
     store: Path | None, include: Sequence[Path] | None, task: str | None = None
@@ -29,8 +31,10 @@ def stored_records(
         raise UserError(f"--store {store}: no such folder; `cxrbench run` makes one")
     damaged: list[UserError] = []
     records = [each for each in Store(store).records(damaged.append) if task in (None, each.task)]
-    for error in damaged:
+    for error in damaged[:MOST_DAMAGED]:
         print(f"cxrbench: {error}", file=sys.stderr)
+    if len(damaged) > MOST_DAMAGED:
+        print(f"cxrbench: and {len(damaged) - MOST_DAMAGED} more damaged records", file=sys.stderr)
     if not records:
         what = "no records" if task is None else f"no records of task {task}"
         raise UserError(f"--store {store}: {what}; `cxrbench run` makes some")

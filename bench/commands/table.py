@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ...results.table import Cell, Table
 
 
+MOST_NOTES = 4
+
+
 def table(
     store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
@@ -60,8 +63,11 @@ def _print(shown: Table, console: Console) -> None:
         cells = (shown.cells.get((encoder, fraction)) for fraction in shown.fractions)
         grid.add_row(encoder, *(_cell(cell, with_count=not alike) for cell in cells))
     console.print(grid)
-    for note in shown.notes:
+    for note in shown.notes[:MOST_NOTES]:
         console.print(f"  {note}", style="dim", highlight=False, markup=False)
+    if len(shown.notes) > MOST_NOTES:
+        more = len(shown.notes) - MOST_NOTES
+        console.print(f"  and {more} more notes that all trials share: see a record.json", style="dim", highlight=False)
     if shown.trials_with_notes:
         words = "have notes of their own (labels without a case, blank AUCs): see their record.json"
         console.print(f"  {shown.trials_with_notes} trials {words}", style="dim", highlight=False)

@@ -273,7 +273,7 @@ def test_misspelt_key_in_the_configuration(outcome: Outcome, chexpert: Path, tmp
 def test_store_that_cannot_be_written(outcome: Outcome, chexpert: Path, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
     code, said = outcome(*chexpert_run(chexpert))
-    one_line(said, "store", "cannot write")
+    one_line(said, "--store", "is a file; name a folder")
     assert code == 2
 
 

@@ -107,4 +107,4 @@ def test_the_template_of_init_is_a_valid_file(tmp_path: Path) -> None:
     file = tmp_path / "cxrbench.toml"
     file.write_text(TEMPLATE)
     config = run_config({}, (), file)
-    assert config.encoders == ("imagenet", "scratch")
+    assert config.encoders == ("efficientnet_lite0_imagenet", "efficientnet_lite0_scratch")

@@ -59,6 +59,7 @@ def test_a_free_table_takes_new_keys() -> None:
     [
         ({"training.learning_rate": 1}, r"--set: unknown setting 'training.learning_rate'"),
         ({"trainin.lr": 1}, r"did you mean 'training.lr'\?"),
+        ({"lr": 1}, r"did you mean 'training.lr'\?"),
         ({"training.lr": -1}, r"--set: training.lr: Input should be greater than 0 \(given: -1\)"),
         ({"size": "big"}, r"--set: size: .*valid integer.*\(given: 'big'\)"),
     ],

@@ -88,7 +88,7 @@ def test_unfinished_things_are_not_records(tmp_path: Path) -> None:
         ("", "damaged"),
         ("[]", "not a record of cxrbench"),
         ('{"schema_version": 99}', r"newer cxrbench \(schema 99\); upgrade"),
-        ('{"schema_version": 1}', "lacks code, dataset, encoder"),
+        ('{"schema_version": 1}', "lacks dataset, encoder"),
     ],
 )
 def test_a_damaged_record_is_named_with_the_way_out(tmp_path: Path, text: str, message: str) -> None:
