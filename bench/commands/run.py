@@ -131,7 +131,7 @@ def _trials(number: int) -> str:
 def _show_plan(plan: Plan, store: Store, console: Console) -> None:
     from rich.table import Table
 
-    from ..plan import cost_in_seconds, time_one_image
+    from ..cost import cost_in_seconds, time_one_image
 
     console.print(f"[bold]Plan into {store.path}[/]", highlight=False)
     shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
