@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -20,19 +21,23 @@ from cxrbench.training.data_loader import BatchLoader
 from cxrbench.training.loop import fit
 from cxrbench.training.settings import TrainingSettings
 
-IMAGES, SIZE, BATCH = 320, 224, 32
+SIZE, BATCH = 224, 32
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--encoder", default="resnet18_scratch", help="`scratch` is the papers' ResNet-50")
+    parser.add_argument("--images", type=int, default=320)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "phantom"
-        write_phantom_dataset("pediatric_pneumonia", root, IMAGES + 140, SIZE, rib_free=False)
+        write_phantom_dataset("pediatric_pneumonia", root, 2 * given.images, SIZE, rib_free=False)
         radiographs = load("pediatric_pneumonia", root)
         images = prepare_images(radiographs, SIZE, cache=Path(scratch) / "cache")
-        rows = np.flatnonzero(radiographs.samples["split"] == "train")[:IMAGES]
+        rows = np.flatnonzero(radiographs.samples["split"] == "train")[: given.images]
         targets = radiographs.targets()
         paths = [root / path for path in radiographs.samples["path"]]
-        encoder = load_encoder("resnet18_scratch")
+        encoder = load_encoder(given.encoder)
         augmentation = Augmentation("ifa")
 
         def ours() -> None:
@@ -73,7 +78,7 @@ def main() -> None:
 
         ways = {"cxrbench": ours, "bare loop, same work": same_as_ours, "papers' stack": papers_stack}
         found = in_turn(ways, rounds=3)
-        medians = report(f"One epoch of {len(rows)} images of {SIZE} px, ResNet-18, batch {BATCH}", found)
+        medians = report(f"One epoch of {len(rows)} images of {SIZE} px, {encoder.meta.arch}, batch {BATCH}", found)
         took = medians["cxrbench"]
         verdict("speed against the bare loop", medians["bare loop, same work"] / took, 0.95, at_least=True)
         verdict("speed against the papers' stack", medians["papers' stack"] / took, 2.5, at_least=True)
