@@ -235,10 +235,12 @@ class _RunsCode:
 @pytest.mark.parametrize(
     ("what", "parts"),
     [
-        ("keys", ("mine.pth",)),
-        ("channels", ("mine.pth", "channel")),
-        ("pickle", ("mine.pth",)),
-        ("absent", ("mine.pth",)),
+        ("keys", ("mine.pth", "none of its 2 tensors fits")),
+        ("channels", ("mine.pth", "conv1.weight [64, 5, 7, 7] instead of")),
+        ("shapes", ("mine.pth", "layer1.0.conv1.weight")),
+        ("pickle", ("mine.pth", "exec")),
+        ("raw pickle", ("mine.pth",)),
+        ("absent", ("mine.pth", "No such file")),
         ("html", ("mine.pth", "html")),
     ],
 )
@@ -246,13 +248,16 @@ def test_wrong_checkpoint(outcome: Outcome, chexpert: Path, tmp_path: Path, what
     from cxrbench.pretrain import load_encoder
 
     path = tmp_path / "mine.pth"
-    tensors = dict(load_encoder("resnet18_scratch").network.state_dict())
+    tensors = dict(load_encoder("resnet18_scratch").network.library().state_dict())
     if what == "keys":
         torch.save({"some.weight": torch.zeros(3), "other": torch.ones(2)}, path)
     elif what == "channels":
-        first = next(name for name, value in tensors.items() if value.ndim == 4)
-        torch.save({**tensors, first: torch.randn(64, 5, 7, 7)}, path)
+        torch.save({**tensors, "conv1.weight": torch.randn(64, 5, 7, 7)}, path)
+    elif what == "shapes":
+        torch.save({**tensors, "layer1.0.conv1.weight": torch.randn(64, 32, 3, 3)}, path)
     elif what == "pickle":
+        torch.save({"state_dict": _RunsCode()}, path)
+    elif what == "raw pickle":
         path.write_bytes(pickle.dumps({"state_dict": _RunsCode()}))
     elif what == "html":
         path.write_text("<html>moved</html>")
