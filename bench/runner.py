@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -75,10 +76,16 @@ class Runner:
             except UserError as error:
                 failures.append(str(error))
             except RuntimeError as error:
-                # Torch reports a full GPU this way too; the class that names it is not in every version.
                 words = str(error).splitlines()[0] if str(error) else type(error).__name__
-                way_out = "lower training.batch_size or image_size" if "out of memory" in words else "see above"
-                failures.append(f"{tried[-1].trial if tried else 'a trial'} failed: {words}; {way_out}")
+                # Torch reports a full GPU this way too; the class that names it is not in every version.
+                if "out of memory" in words:
+                    way_out = "lower training.batch_size or image_size"
+                else:
+                    self._progress.say(traceback.format_exc())
+                    way_out = "its traceback is above"
+                failures.append(f"{tried[-1].trial if tried else group.trials[0].trial} failed: {words}; {way_out}")
+            if not tried:
+                return failures
             left = [each for each in left if each not in tried and not self._store.has(each.place)]
         return failures
 
