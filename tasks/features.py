@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import Field
 
 from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_json
 from ..foundation.registry import included_code
+from ..foundation.settings import Settings
 
 if TYPE_CHECKING:
     from ..data.images import Images
     from ..pretrain.encoder import Encoder
-    from .classification.settings import FeatureSettings
     from .task import Context
+
+
+class FeatureSettings(Settings):
+    """How frozen features are computed.
+
+    Attributes:
+        precision: auto takes bf16 where the hardware is quick at it, else float32.
+        batch_size: images a forward pass.
+    """
+
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    batch_size: int = Field(default=64, ge=1)
 
 
 def encode(encoder: Encoder, images: Images, settings: FeatureSettings, context: Context) -> np.ndarray:

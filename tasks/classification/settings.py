@@ -9,6 +9,7 @@ from pydantic import Field
 from ...foundation.settings import Settings
 from ...training.probe import ProbeSettings
 from ...training.settings import TrainingSettings
+from ..features import FeatureSettings
 
 
 class LabelSettings(Settings):
@@ -41,18 +42,6 @@ class DrawSettings(Settings):
     validation_share: float = Field(default=0.1, ge=0, lt=1)
     amounts: dict[str, dict[str, float]] = Field(default_factory=dict)
     smallest: tuple[str, ...] = ()
-
-
-class FeatureSettings(Settings):
-    """How frozen features are computed.
-
-    Attributes:
-        precision: auto takes bf16 where the hardware is quick at it, else float32.
-        batch_size: images a forward pass.
-    """
-
-    precision: Literal["auto", "float32", "bf16"] = "auto"
-    batch_size: int = Field(default=64, ge=1)
 
 
 class ClassificationSettings(Settings):

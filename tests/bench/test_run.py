@@ -118,6 +118,7 @@ def test_what_only_fine_tuning_uses_does_not_rerun_frozen_trials(
 ) -> None:
     done = cli("run", *GRID, "--set", "training.lr=0.5", "--data", chexpert, "--store", grid, "--cache", cache)
     assert "nothing to run" in done.stderr
+    assert "note: training.lr has no effect with --protocol frozen" in done.stderr
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(chexpert: Path, cache: Path, cli: Cli, tmp_path: Path) -> None:
