@@ -130,7 +130,12 @@ def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about:
     metrics = group.data.task.score(result.predictions)
     identity = planned.identity
     meta = group.encoder.meta
-    described = {"weights": meta.weights, "licence": meta.licence, "trained_on": meta.trained_on}
+    described = {
+        "weights": meta.weights,
+        "licence": meta.licence,
+        "trained_on": meta.trained_on,
+        "contamination": list(meta.contamination),
+    }
     return Record(
         fingerprint=planned.fingerprint,
         encoder=identity.encoder,

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_json
+from .record_versions import SCHEMA_VERSION, upgraded
 
-SCHEMA_VERSION = 1
 # Raised when a change in code that is shared by all tasks changes results.
 RESULTS_VERSION = 1
 
@@ -102,7 +102,10 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Record:
-        """Read a record.json. Raises UserError naming the file where it is cut, foreign or of a newer version."""
+        """Read a record.json of this schema version or an older one.
+
+        Raises UserError naming the file where it is cut, foreign or of a newer version.
+        """
         try:
             values = json.loads(path.read_bytes())
         except OSError as error:
@@ -115,9 +118,11 @@ class Record:
         if not isinstance(version, int):
             raise UserError(f"{path}: not a record of cxrbench (no schema_version); remove its folder")
         if version > SCHEMA_VERSION:
-            raise UserError(f"{path}: written by a newer cxrbench (schema {version}); upgrade to read it")
+            raise UserError(f"{path}: written by a newer cxrbench (schema {version}); upgrade cxrbench to read it")
+        if version < 1:
+            raise UserError(f"{path}: no such schema_version: {version}; remove its folder")
+        values = upgraded(values, version)
         known = {one.name for one in fields(cls)}
-        # What came later has a default, so that older records stay readable.
         needed = {one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
         lacking = needed - set(values)
         if lacking:

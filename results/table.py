@@ -80,7 +80,7 @@ def tables(records: Iterable[Record], metric_of: Mapping[str, str], settings: st
 
 def _table(records: list[Record], metric: str) -> Table:
     one = records[0]
-    _refuse_mixture(records)
+    refuse_mixture(records)
     refuse_several_weights(records)
     lacking = [record for record in records if metric not in record.metrics]
     if lacking:
@@ -128,12 +128,13 @@ def _cell(values: list[float | None]) -> Cell:
     )
 
 
-def _refuse_mixture(records: list[Record]) -> None:
+def refuse_mixture(records: Iterable[Record]) -> None:
+    """Raise RefusedError where records that share a column ran under several settings, data or versions."""
     by_hash: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_hash[record.settings_hash].append(record)
     if len(by_hash) > 1:
-        one = records[0]
+        one = next(iter(by_hash.values()))[0]
         counts = ", ".join(f"{key} ({len(found)} trials)" for key, found in sorted(by_hash.items()))
         raise RefusedError(
             f"{one.task} {one.variant} {one.protocol}: records of {len(by_hash)} settings: {counts}; "

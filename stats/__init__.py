@@ -1,8 +1,50 @@
-"""Statistics on plain arrays."""
+"""Statistics on plain arrays: tests that compare two encoders, their intervals, and what corrects many of them."""
 
 from __future__ import annotations
 
-# Not looked up on use as elsewhere: the function and its module share a name, and the first to be imported would win.
+# Not looked up on use as elsewhere: functions and their modules share names, and the first to be imported would win.
 from .auc import auc
+from .bootstrap import bootstrap_ci
+from .confusion import confusion_between
+from .delong import delong_ci, delong_covariance, delong_test
+from .letter_groups import letters
+from .macro_auc import macro_auc_test
+from .marginal_homogeneity import bowker_test, stuart_maxwell_test
+from .mcnemar import clustered_mcnemar_test, mcnemar_test
+from .multiplicity import benjamini_hochberg, holm
+from .paired import corrected_paired_t_test, paired_t_test, pool_t_test
+from .power import power, sample_power
+from .rank_tests import friedman_test, nemenyi
+from .replicate_bootstrap import replicate_bootstrap_ci
+from .result import TestResult
+from .signed_rank import wilcoxon_test
+from .weighted import weighted_auc, weighted_mean
 
-__all__ = ["auc"]
+__all__ = [
+    "TestResult",
+    "auc",
+    "benjamini_hochberg",
+    "bootstrap_ci",
+    "bowker_test",
+    "clustered_mcnemar_test",
+    "confusion_between",
+    "corrected_paired_t_test",
+    "delong_ci",
+    "delong_covariance",
+    "delong_test",
+    "friedman_test",
+    "holm",
+    "letters",
+    "macro_auc_test",
+    "mcnemar_test",
+    "nemenyi",
+    "paired_t_test",
+    "pool_t_test",
+    "power",
+    "replicate_bootstrap_ci",
+    "sample_power",
+    "stuart_maxwell_test",
+    "weighted_auc",
+    "weighted_mean",
+    "wilcoxon_test",
+]

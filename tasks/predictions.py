@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..foundation.errors import RefusedError, UserError
@@ -55,10 +56,22 @@ class Predictions:
             raise UserError(f"{path}: not written by cxrbench (its label names are missing)")
         return cls(table.to_pandas(), tuple(about["labels"]), bool(about["exclusive"]))
 
+    def rows(self, positions: np.ndarray) -> Predictions:
+        """Those rows in that order; a row may come several times."""
+        return Predictions(self.table.iloc[positions].reset_index(drop=True), self.labels, self.exclusive)
+
     def aligned_with(self, other: Predictions) -> tuple[Predictions, Predictions]:
-        """Both with rows in the order of sample_id. Raises RefusedError where the test sets differ."""
+        """Both with rows in the order of sample_id. Raises RefusedError where the test sets differ or repeat an id."""
         if self.labels != other.labels:
             raise RefusedError("the two predictions have different labels; they are of different tasks")
+        for each in (self, other):
+            ids = each.table["sample_id"]
+            twice = ids[ids.duplicated()].unique()
+            if len(twice):
+                raise RefusedError(
+                    f"{len(twice)} samples have two predictions each ({', '.join(sorted(twice)[:3])}); "
+                    "remove the trial's folder and run it again"
+                )
         mine = self.table.sort_values("sample_id", kind="stable", ignore_index=True)
         theirs = other.table.sort_values("sample_id", kind="stable", ignore_index=True)
         alone = set(mine["sample_id"]) ^ set(theirs["sample_id"])

@@ -15,6 +15,7 @@ from ..foundation.errors import UserError
 from ..foundation.registry import Registry
 from ..foundation.settings import Settings, read_toml, validated
 from .task import Task, TaskMeta
+from .trial import TestName
 
 CATALOG = Path(__file__).parent / "catalog"
 
@@ -24,6 +25,7 @@ class TaskDefinition(Settings):
 
     Attributes:
         family: the folder in tasks/ that runs it.
+        tests: what `compare` asks, by name: the papers' tests and those that decide.
         replicates: fraction in per cent (a number, written as text) -> number of replicates.
         settings: what differs from the family's defaults.
         presets: name -> settings of a paper, over `settings`.
@@ -35,7 +37,7 @@ class TaskDefinition(Settings):
     family: str
     dataset: str
     main_metric: str
-    test: str
+    tests: tuple[TestName, ...]
     protocols: tuple[str, ...] = ("frozen", "finetune")
     variants: tuple[str, ...] = ("default",)
     replicates: dict[str, int]
@@ -52,7 +54,7 @@ class TaskDefinition(Settings):
             dataset=self.dataset,
             main_metric=self.main_metric,
             metrics=metrics,
-            test=self.test,
+            tests=self.tests,
             protocols=self.protocols,
             variants=self.variants,
             replicates={float(fraction): count for fraction, count in self.replicates.items()},

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from ..foundation.errors import UserError, unknown_name
 from ..foundation.progress import Progress, SilentProgress
-from .trial import Comparison, Trial, TrialResult
+from .trial import Comparison, TestName, Trial, TrialResult
 
 if TYPE_CHECKING:
     from ..data.images import Images
@@ -32,7 +34,7 @@ class TaskMeta:
         dataset: registered name of the dataset it reads.
         main_metric: the one that tables show first.
         metrics: name -> True where higher is better.
-        test: the papers' test for it, in words.
+        tests: names of the tests that compare encoders on it: the papers' own and those that decide.
         protocols: which of frozen and finetune it has, the first being the default.
         variants: versions of the task, the first being the default.
         replicates: default plan: fraction in per cent -> number of replicates.
@@ -45,7 +47,7 @@ class TaskMeta:
     dataset: str
     main_metric: str
     metrics: Mapping[str, bool]
-    test: str
+    tests: tuple[TestName, ...]
     protocols: tuple[str, ...]
     variants: tuple[str, ...]
     replicates: Mapping[float, int]
@@ -122,6 +124,20 @@ class Task(ABC):
     @abstractmethod
     def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
         """Paired differences between two trials on the same test set. Raises RefusedError where it is not."""
+
+    def weighted(self, predictions: Predictions, metric: str) -> Callable[[np.ndarray], np.ndarray]:
+        """A metric as a function of how often each row counts, for the bootstrap.
+
+        The function takes whole weights [B, N] and gives [B], NaN where the metric is undefined. This one repeats
+        rows and scores them again, which is right for every metric and slow; a family has array forms.
+        """
+
+        def values(weights: np.ndarray) -> np.ndarray:
+            rows = np.arange(len(predictions.table))
+            found = [self.score(predictions.rows(np.repeat(rows, each))).get(metric) for each in weights]
+            return np.array([np.nan if value is None else value for value in found])
+
+        return values
 
     def check(self, protocol: str, variant: str) -> None:
         """Raise UserError where this task has no such protocol or variant."""

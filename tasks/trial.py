@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from .predictions import Predictions
 
 PROTOCOLS = ("frozen", "finetune")
+
+# Over replicates: paired t, pool t. Over test samples: the others.
+TestName = Literal["paired t", "pool t", "DeLong", "McNemar", "Stuart-Maxwell"]
 
 
 @dataclass(frozen=True, order=True)
@@ -62,6 +65,37 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
+class PairedTest:
+    """One test of encoder a against encoder b, ready to be shown.
+
+    Attributes:
+        name: which test.
+        subject: what is tested, in words: `auc`, `correct decisions`, `marginal homogeneity`.
+        unit: what it counts: replicates, images, patients.
+        n: how many of them.
+        decides: whether a small p says that one encoder is better; marginal homogeneity does not.
+        p_adjusted: after Holm, over the tests that were asked together; None where there was one.
+        log10_p: logarithm of p, for p that are too small for a float.
+        degenerate: why p is a convention, or None; such a p gets no star.
+    """
+
+    name: TestName
+    subject: str
+    unit: str
+    n: int
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    statistic: float | None
+    df: float | None
+    p_value: float | None
+    log10_p: float | None
+    decides: bool
+    degenerate: str | None = None
+    p_adjusted: float | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Encoder a against encoder b on the same test samples, by one metric.
 
@@ -74,6 +108,7 @@ class Comparison:
         patients: distinct patients among them.
         only_a_right: decisions that a got right and b wrong.
         only_b_right: decisions that b got right and a wrong.
+        tests: of this metric over test samples, clustered by patient where patients are known.
     """
 
     metric: str
@@ -84,3 +119,4 @@ class Comparison:
     patients: int
     only_a_right: int
     only_b_right: int
+    tests: tuple[PairedTest, ...] = ()

@@ -1,11 +1,32 @@
-"""`cxrbench compare`: two encoders, paired."""
+"""`cxrbench compare`: two encoders, paired and tested."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ...results.comparison import EncoderComparison
+    from ...tasks.trial import PairedTest
+
+
+# Narrower terminals get the table without effect sizes and counts.
+WIDE = 150
+
+
+class Form(StrEnum):
+    """What a comparison is written as."""
+
+    text = "text"
+    csv = "csv"
+    json = "json"
 
 
 def compare(
@@ -13,48 +34,147 @@ def compare(
     b: Annotated[str, typer.Argument(help="The other.")],
     task: Annotated[str, typer.Option(help="Task to compare them on.")],
     store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
-    metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Metrics instead of the task's main one, comma-separated: auc/Edema,accuracy.")
+    ] = None,
     settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.text,
+    out: Annotated[Path | None, typer.Option(help="File to write to instead of the terminal.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
 ) -> None:
-    """Show the paired differences between two encoders on the same draws and test images."""
-    from rich.console import Console
-    from rich.table import Table
+    """Say which of two encoders is better, and how sure that is.
 
-    from ...results.pairs import paired_differences
+    Trials are paired by draw and test image. Fractions with several replicates are tested over replicates,
+    others over test images, clustered by patient; p-values are corrected for all rows shown.
+    """
+    from ...foundation.progress import progress_for_terminal
+    from ...results.comparison import compare_encoders
+    from ...results.comparison_export import as_csv, as_json
     from ...tasks.registry import tasks
+    from ..config import parse_list
     from .stored import stored_records
+    from .written import write
 
     found, records = stored_records(store, include, task)
-    rows = paired_differences(found, records, tasks.get(task), a, b, metric, settings)
-    console = Console()
-    console.print(f"[bold]{task}[/]: {rows[0].metric}, A = {a}, B = {b}", highlight=False)
+    rows = compare_encoders(
+        found,
+        records,
+        tasks.get(task),
+        a,
+        b,
+        parse_list("--metric", metric),
+        settings,
+        progress=progress_for_terminal(),
+    )
+    if form is Form.text:
+        write(lambda console: _print(rows, console), out)
+    else:
+        write(as_json(rows) if form is Form.json else as_csv(rows), out)
+
+
+def _print(rows: Sequence[EncoderComparison], console: Console) -> None:
+    one = rows[0]
+    console.print(f"[bold]{one.task}[/]: A = {one.a}, B = {one.b}", highlight=False)
     if any(row.synthetic for row in rows):
         console.print("[dim]SYNTHETIC phantom data[/]")
+    console.print(_table(rows, console.width >= WIDE))
+    console.print()
+    for row in rows:
+        if "/" not in row.metric:
+            trials = row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}"
+            console.print(f"  {trials} {row.fraction:g} %: {row.verdict}", highlight=False, markup=False)
+    console.print()
+    for line in _notes(rows):
+        console.print(f"  {line}", style="dim", highlight=False, markup=False)
+
+
+def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
+    from rich.table import Table
+
     shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     shown.add_column("trials", overflow="fold")
-    for column in ("%", "pairs", "A", "B", "A - B ± SD", "wins A:B", "alone A:B"):
+    shown.add_column("%", justify="right", no_wrap=True)
+    shown.add_column("metric", overflow="fold")
+    extras = ("effect", "wins A:B", "alone A:B") if wide else ()
+    for column in ("A", "B", "A - B", "95 % interval", *extras):
         shown.add_column(column, justify="right", no_wrap=True)
+    shown.add_column("test", no_wrap=True)
+    for column in ("p", "p Holm"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    place = None
     for row in rows:
+        here = (row.variant, row.protocol, row.fraction)
+        trials = row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}"
+        first = (trials, f"{row.fraction:g}") if here != place else ("", "")
+        place = here
         sd = "" if row.sd is None else f" ± {row.sd:.3f}"
-        difference = "undefined" if row.difference is None else f"{row.difference:+.4f}{sd}"
-        shown.add_row(
-            row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}",
-            f"{row.fraction:g}",
-            str(row.replicates),
+        cells = (
+            *first,
+            row.metric,
             _number(row.mean_a),
             _number(row.mean_b),
-            difference,
-            f"{row.a_better}:{row.b_better}",
-            f"{row.only_a_right}:{row.only_b_right}",
+            "undefined" if row.difference is None else f"{row.difference:+.4f}{sd}",
+            "" if row.ci_low is None else f"{row.ci_low:+.4f} to {row.ci_high:+.4f}",
         )
-    console.print(shown)
-    for line in (
-        f"test set: {rows[0].n} images of {rows[0].patients} patients; differences are shown, not tested",
-        "pairs: replicates that both ran; wins: pairs in which one is better; alone: decisions only one got right",
-    ):
-        console.print(f"  {line}", style="dim", highlight=False)
+        cells += _extras(row) if wide else ()
+        tests = sorted(row.tests, key=lambda test: not test.decides) or [None]
+        for number, test in enumerate(tests):
+            shown.add_row(*(cells if number == 0 else [""] * len(cells)), *_test(test))
+    return shown
+
+
+def _extras(row: EncoderComparison) -> tuple[str, str, str]:
+    return (
+        "" if row.effect_size is None else f"{row.effect_size:.2f}",
+        f"{row.a_better}:{row.b_better}" if row.replicates > 1 else "",
+        "" if row.only_a_right is None or "/" in row.metric else f"{row.only_a_right}:{row.only_b_right}",
+    )
+
+
+def _test(test: PairedTest | None) -> tuple[str, str, str]:
+    if test is None:
+        return "none", "", ""
+    name = test.name if test.decides else f"({test.name})"
+    if test.degenerate is not None:
+        return name, "degenerate", ""
+    return name, _p(test.p_value), _p(test.p_adjusted)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
+
+
+def _notes(rows: Sequence[EncoderComparison]) -> list[str]:
+    counted = next((row for row in rows if row.n is not None), None)
+    names = {test.name for row in rows for test in row.tests}
+    replicates = sorted({row.replicates for row in rows if row.replicates > 1})
+    notes = []
+    if counted is not None:
+        notes.append(f"test set: {counted.n} images of {counted.patients} patients")
+    if replicates:
+        notes.append(
+            f"{' or '.join(map(str, replicates))} replicates where there is a ± SD; effect: mean difference / SD, "
+            "elsewhere the odds of being right alone"
+        )
+    notes.append("interval: bootstrap over patients and replicates; alone: decisions that only one encoder got right")
+    if "pool t" in names:
+        notes.append(
+            "pool t: t-test over replicates that allows for draws that overlap in one training pool; (paired t), the "
+            "papers' test, does not, and is right for this pool and test set only"
+        )
+    if "Stuart-Maxwell" in names:
+        notes.append("(Stuart-Maxwell): marginal homogeneity, equal totals of decisions; it does not say who is right")
+    if names & {"DeLong", "McNemar"}:
+        notes.append("DeLong, McNemar: over test images, clustered by patient where patients have several")
+    if any(test.p_adjusted is not None for row in rows for test in row.tests):
+        notes.append("p Holm: corrected for the rows shown, means and single labels each by themselves")
+    if any(test.degenerate for row in rows for test in row.tests):
+        reasons = sorted({test.degenerate for row in rows for test in row.tests if test.degenerate})
+        notes.append(f"degenerate, no p: {'; '.join(reasons)}")
+    return notes

@@ -51,7 +51,7 @@ DEFINITION = TaskDefinition(
     family="classification",
     dataset="pediatric_pneumonia",
     main_metric="accuracy",
-    test="McNemar over test images",
+    tests=("McNemar",),
     protocols=("frozen",),
     replicates={"100": 1},
 )

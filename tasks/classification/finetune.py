@@ -20,7 +20,7 @@ from ...training.data_loader import BatchLoader
 from ...training.device import Device, Precision, autocast, images_channels_last, resolve_device, resolve_precision
 from ...training.loop import fit
 from ..trial import Trial, TrialResult
-from .outcome import predictions_of, split_in_words, split_notes, thresholds_of
+from .outcome import limits_of, predictions_of, split_in_words, split_notes, thresholds_of
 from .scores import undefined_notes
 
 if TYPE_CHECKING:
@@ -88,10 +88,13 @@ def finetune(task: ClassificationTask, encoder: Encoder, trial: Trial, images: I
     scores = predict(network, split.test)
     if not np.isfinite(scores).all():
         raise UserError(f"{trial}: its outputs are not numbers; lower training.lr or set training.clip")
-    thresholds, _ = thresholds_of(targets[split.validation], predict(network, split.validation))
-    predictions = predictions_of(radiographs, split.test, targets, scores, thresholds)
+    validation_scores = predict(network, split.validation)
+    thresholds, _ = thresholds_of(targets[split.validation], validation_scores)
+    limits = limits_of(targets[split.validation], validation_scores)
+    predictions = predictions_of(radiographs, split.test, targets, scores, thresholds, limits)
     described = split_in_words(radiographs, split, targets)
     resolved: dict[str, object] = {"best_epoch": history.best_epoch, "stopped": history.stopped, "device": device}
+    resolved["limits_at_95_specificity"] = [None if np.isnan(limit) else float(limit) for limit in limits]
     if not exclusive:
         resolved["thresholds"] = dict(zip(radiographs.labels, thresholds.tolist(), strict=True))
     return TrialResult(

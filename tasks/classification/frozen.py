@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...training.probe import LinearProbe, ProbeData
 from ..trial import Trial, TrialResult
-from .outcome import predictions_of, split_in_words, split_notes, thresholds_of
+from .outcome import limits_of, predictions_of, split_in_words, split_notes, thresholds_of
 from .scores import undefined_notes
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def probe(task: ClassificationTask, features: np.ndarray, trial: Trial, radiogra
     linear = LinearProbe(task.settings.probe)
     result = linear.classes(data) if radiographs.exclusive else linear.labels(data)
     thresholds, chosen = thresholds_of(targets[split.validation], result.validation)
-    predictions = predictions_of(radiographs, split.test, targets, result.test, thresholds)
+    limits = limits_of(targets[split.validation], result.validation)
+    predictions = predictions_of(radiographs, split.test, targets, result.test, thresholds, limits)
     described = split_in_words(radiographs, split, targets)
     resolved: dict[str, object] = {"strengths": _jsonable(result.strengths), "chosen_by": list(result.chosen_by)}
+    resolved["limits_at_95_specificity"] = _jsonable(limits)
     if not radiographs.exclusive:
         resolved["thresholds"] = dict(zip(radiographs.labels, thresholds.tolist(), strict=True))
         resolved["thresholds_from_validation"] = chosen.tolist()

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ...data.splits import Split, absent_labels
+from ...stats.scoring import limit_at_specificity
 from ..predictions import Predictions
+from .scores import POSITIVE_AT_95
 
 if TYPE_CHECKING:
     from ...data.radiographs import Radiographs
@@ -18,7 +20,12 @@ MIN_FOR_THRESHOLD = 5
 
 
 def predictions_of(
-    radiographs: Radiographs, rows: np.ndarray, targets: np.ndarray, scores: np.ndarray, thresholds: np.ndarray
+    radiographs: Radiographs,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    scores: np.ndarray,
+    thresholds: np.ndarray,
+    limits: np.ndarray | None = None,
 ) -> Predictions:
     """The table of predictions for test `rows`.
 
@@ -29,6 +36,7 @@ def predictions_of(
         scores: probabilities of the test rows [T, L].
         thresholds: [L]; a score at or above it decides for the label. Single-label tasks decide for the
             most probable class instead.
+        limits: [L] from `limits_of`; without them sensitivity at 95 % specificity stays blank.
     """
     table = radiographs.samples.loc[rows, ["sample_id", "patient_id", "study_id"]].reset_index(drop=True)
     if radiographs.exclusive:
@@ -38,6 +46,9 @@ def predictions_of(
         truth = pd.Series(list(targets[rows]))
         decision = pd.Series(list(scores >= thresholds))
     table = table.assign(truth=truth, scores=pd.Series(list(scores.astype(np.float64))), decision=decision)
+    if limits is not None:
+        positive = np.where(np.isnan(limits) | np.isnan(scores), np.nan, scores > limits)
+        table[POSITIVE_AT_95] = pd.Series(list(positive))
     return Predictions(table, radiographs.labels, radiographs.exclusive)
 
 
@@ -68,6 +79,15 @@ def thresholds_of(targets: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, 
         thresholds[label] = values[np.argmax(np.where(first, sensitivity + specificity, -1))]
         chosen[label] = True
     return thresholds, chosen
+
+
+def limits_of(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The score a label [L] above which 5 % of new negatives lie, from validation samples.
+
+    NaN where validation has too few negatives or the label was not fitted. `targets` [V, L] are NaN where
+    unknown; of classes that exclude each other, each is taken against the rest.
+    """
+    return limit_at_specificity(targets.T, scores.T)
 
 
 def split_in_words(radiographs: Radiographs, split: Split, targets: np.ndarray) -> dict[str, object]:

@@ -2,82 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from ...stats.auc import auc
+from ...stats.scoring import (
+    brier,
+    calibration_error,
+    defined_auc,
+    mean_of_defined,
+    precision_recall_f1,
+    sensitivity_specificity,
+)
 from ..predictions import Predictions
 
 Metrics = dict[str, float | None]
 
+# Column of predictions: 1 and 0 a label for above and not above the limit that validation set, NaN where it set none.
+POSITIVE_AT_95 = "positive_at_95_specificity"
+
 
 def score_single_label(predictions: Predictions, negative: str | None) -> Metrics:
-    """Accuracy, macro precision, recall, F1 and one-vs-rest AUC, log-loss, and recall and AUC a class.
+    """Metrics of classes that exclude each other.
+
+    Accuracy, log-loss, and over one-vs-rest views of the classes the means of precision, recall, F1 and AUC (with
+    `/class` for one class). `brier` is the sum over classes of the squared difference of probability and truth
+    (0 to 2). `calibration_error` is that of the probability of the most probable class: how often it is the right
+    one (Guo et al., ICML 2017). `sensitivity_at_95_specificity` as for `score_multi_label`, one against the rest.
+    Probabilities of a fit that weighs the classes alike do not follow the classes' shares, which both `brier` and
+    `calibration_error` count against it.
 
     With `negative` (the class that means healthy) also the binary view: that class against all others
     taken together, decided by whether the most probable class is another one.
     """
     truth = predictions.table["truth"].to_numpy(dtype=np.int64)
     decision = predictions.table["decision"].to_numpy(dtype=np.int64)
-    scores = np.stack(predictions.table["scores"].to_list()).astype(np.float64)
-    classes = np.arange(len(predictions.labels))
-    is_truth = truth[:, None] == classes
-    is_decision = decision[:, None] == classes
-    precision, recall, f1 = _precision_recall_f1(is_truth, is_decision)
-    areas = _areas(is_truth.astype(np.float64), scores)
+    scores = _column(predictions, "scores")
+    classes = np.arange(len(predictions.labels))[:, None]
+    is_truth, is_decision = truth == classes, decision == classes
+    precision, recall, f1 = precision_recall_f1(is_truth, is_decision)
+    areas = defined_auc(is_truth, scores)
+    of_truth = np.take_along_axis(scores, truth[None], axis=0)[0]
     metrics: Metrics = {
         "accuracy": float(np.mean(truth == decision)),
-        "balanced_accuracy": _mean(recall),
-        "precision": _mean(precision),
-        "recall": _mean(recall),
-        "f1": _mean(f1),
-        "auc": _mean(areas),
-        "log_loss": float(-np.mean(np.log(np.maximum(scores[np.arange(len(truth)), truth], 1e-15)))),
+        "balanced_accuracy": mean_of_defined(recall),
+        "precision": mean_of_defined(precision),
+        "recall": mean_of_defined(recall),
+        "f1": mean_of_defined(f1),
+        "auc": mean_of_defined(areas),
+        "log_loss": float(-np.mean(np.log(np.maximum(of_truth, 1e-15)))),
+        "brier": float(brier(is_truth, scores).sum()),
+        "calibration_error": float(calibration_error(truth == scores.argmax(axis=0), scores.max(axis=0))),
     }
-    for index, label in enumerate(predictions.labels):
-        metrics[f"recall/{label}"] = recall[index]
-        metrics[f"auc/{label}"] = areas[index]
+    for name, values in {"precision": precision, "recall": recall, "f1": f1, "auc": areas}.items():
+        metrics |= _by_label(name, predictions.labels, values)
+    metrics |= _at_95_specificity(predictions, is_truth.astype(np.float64), predictions.labels)
     if negative is not None:
         index = predictions.labels.index(negative)
-        metrics |= _binary(truth != index, decision != index, 1.0 - scores[:, index])
-    return metrics
+        metrics |= _binary(truth != index, decision != index, 1.0 - scores[index])
+    return _blank_for_nan(metrics)
 
 
 def score_multi_label(predictions: Predictions, main: Sequence[str]) -> Metrics:
-    """AUC a label and their means; macro precision, recall and F1; exact-match and label-wise accuracy.
+    """Metrics of labels that do not exclude each other; what is unknown counts for nothing.
 
     `auc` is the mean over the labels in `main` for which it is defined, `auc_all` over all of them;
     `study_auc` is computed as the official scoring does: per study, the highest score over its views.
+    `accuracy` is that of all single decisions. Precision, recall, F1, `brier` (mean squared difference of
+    probability and truth, 0 to 1), `calibration_error` (15 bins of equal numbers) and
+    `sensitivity_at_95_specificity` are means over the labels in `main` too; `/label` follows the name for one label.
+    The sensitivity is that at the limit which validation samples set (see `stats.scoring.limit_at_specificity`);
+    `specificity_reached` is what that limit gave on the test samples of the same labels. Both are blank where
+    validation had too few negatives, and in predictions that were written without them.
     """
-    truth = np.stack(predictions.table["truth"].to_list()).astype(np.float64)
-    scores = np.stack(predictions.table["scores"].to_list()).astype(np.float64)
-    decision = np.stack(predictions.table["decision"].to_list()).astype(bool)
+    truth, scores = _column(predictions, "truth"), _column(predictions, "scores")
+    decision = _column(predictions, "decision")
     # A label that was not fitted has neither a score nor a decision.
     known = ~np.isnan(truth) & ~np.isnan(scores)
-    precision, recall, f1 = _precision_recall_f1((truth == 1) & known, decision & known)
-    areas = _areas(truth, scores)
-    study_areas = _areas(*_by_study(predictions, truth, scores))
+    counted = np.where(known, truth, np.nan)
+    precision, recall, f1 = precision_recall_f1(counted, decision)
+    areas = defined_auc(truth, scores)
+    study_areas = areas
+    if not predictions.table["study_id"].is_unique:
+        study_areas = defined_auc(*_by_study(predictions, truth, scores))
     chosen = [index for index, label in enumerate(predictions.labels) if label in main]
-    right = (decision == (truth == 1)) & known
+    right = (decision == truth) & known
     metrics: Metrics = {
-        "auc": _mean([areas[index] for index in chosen]),
-        "auc_all": _mean(areas),
-        "study_auc": _mean([study_areas[index] for index in chosen]),
+        "auc": mean_of_defined(areas[chosen]),
+        "auc_all": mean_of_defined(areas),
+        "study_auc": mean_of_defined(study_areas[chosen]),
         "accuracy": float(right.sum() / known.sum()) if known.any() else None,
-        "precision": _mean([precision[index] for index in chosen]),
-        "recall": _mean([recall[index] for index in chosen]),
-        "f1": _mean([f1[index] for index in chosen]),
+        "precision": mean_of_defined(precision[chosen]),
+        "recall": mean_of_defined(recall[chosen]),
+        "f1": mean_of_defined(f1[chosen]),
+        "brier": mean_of_defined(brier(truth[chosen], scores[chosen])),
+        "calibration_error": mean_of_defined(calibration_error(truth[chosen], scores[chosen])),
     }
-    return metrics | {f"auc/{label}": areas[index] for index, label in enumerate(predictions.labels)}
+    for name, values in {"auc": areas, "precision": precision, "recall": recall, "f1": f1}.items():
+        metrics |= _by_label(name, predictions.labels, values)
+    return _blank_for_nan(metrics | _at_95_specificity(predictions, counted, main))
 
 
 def undefined_notes(metrics: Metrics) -> tuple[str, ...]:
-    """A sentence that names the AUCs left out of the means, where there are any."""
-    blank = [name.removeprefix("auc/") for name, value in metrics.items() if name.startswith("auc/") and value is None]
-    if not blank:
-        return ()
-    return (f"AUC undefined (no score, or one class only in the test set), left out of the means: {', '.join(blank)}",)
+    """Sentences that name the labels left out of the means of AUC and of sensitivity, where there are any."""
+    notes = []
+    blank = _blank_labels(metrics, "auc")
+    if blank:
+        why = "no score, or one class only in the test set"
+        notes.append(f"AUC undefined ({why}), left out of the means: {', '.join(blank)}")
+    unlimited = [label for label in _blank_labels(metrics, "sensitivity_at_95_specificity") if label not in blank]
+    # Where no label has one there is no mean that could mislead.
+    if unlimited and metrics.get("sensitivity_at_95_specificity") is not None:
+        why = "too few negatives in validation"
+        notes.append(f"sensitivity at 95 % specificity undefined ({why}), left out of its mean: {', '.join(unlimited)}")
+    return tuple(notes)
 
 
 def decisions(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
@@ -88,61 +127,62 @@ def decisions(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     if predictions.exclusive:
         right = predictions.table["truth"].to_numpy() == predictions.table["decision"].to_numpy()
         return right[:, None], np.ones((len(right), 1), dtype=bool)
-    truth = np.stack(predictions.table["truth"].to_list()).astype(np.float64)
-    scores = np.stack(predictions.table["scores"].to_list()).astype(np.float64)
-    decision = np.stack(predictions.table["decision"].to_list()).astype(bool)
-    return decision == (truth == 1), ~np.isnan(truth) & ~np.isnan(scores)
+    truth, scores = _column(predictions, "truth").T, _column(predictions, "scores").T
+    return (truth == 1) == _column(predictions, "decision").T, ~np.isnan(truth) & ~np.isnan(scores)
+
+
+def _column(predictions: Predictions, name: str) -> np.ndarray:
+    """A list column as float64 [labels, N]."""
+    rows = predictions.table[name].to_numpy()
+    flat = np.concatenate(rows) if len(rows) else np.empty(0)
+    return np.ascontiguousarray(flat.astype(np.float64).reshape(len(rows), len(predictions.labels)).T)
 
 
 def _by_study(predictions: Predictions, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Highest truth and highest score over the images of each study."""
-    studies, study_of_row = np.unique(predictions.table["study_id"].to_numpy(dtype=str), return_inverse=True)
-    shape = (len(studies), truth.shape[1])
+    """Highest truth and highest score [labels, studies] over the images of each study."""
+    study_of_row, studies = pd.factorize(predictions.table["study_id"])
+    order = np.argsort(study_of_row, kind="stable")
+    first = np.searchsorted(study_of_row[order], np.arange(len(studies)))
     # fmax passes over an unknown truth; a score that could not be computed must stay unknown.
-    study_truth, study_scores = np.full(shape, np.nan), np.full(shape, -np.inf)
-    np.fmax.at(study_truth, study_of_row, truth)
-    np.maximum.at(study_scores, study_of_row, scores)
-    return study_truth, study_scores
+    return np.fmax.reduceat(truth[:, order], first, axis=1), np.maximum.reduceat(scores[:, order], first, axis=1)
 
 
-def _areas(truth: np.ndarray, scores: np.ndarray) -> list[float | None]:
-    """AUC a column; None where a score is missing or only one class is present."""
-    areas: list[float | None] = []
-    for column in range(truth.shape[1]):
-        known = ~np.isnan(truth[:, column])
-        labels, values = truth[known, column], scores[known, column]
-        defined = len(np.unique(labels)) == 2 and not np.isnan(values).any()
-        areas.append(float(auc(labels, values)) if defined else None)
-    return areas
-
-
-def _precision_recall_f1(
-    is_truth: np.ndarray, is_decision: np.ndarray
-) -> tuple[list[float | None], list[float | None], list[float | None]]:
-    """One value a column. Precision without a positive decision and F1 of a class never found are 0; a class
-    without a case has no recall, no precision and no F1."""
-    hits = (is_truth & is_decision).sum(axis=0)
-    cases, decided = is_truth.sum(axis=0), is_decision.sum(axis=0)
-    precision, recall, f1 = [], [], []
-    for hit, case, positive in zip(hits, cases, decided, strict=True):
-        precision.append(None if case == 0 else float(hit / positive) if positive else 0.0)
-        recall.append(None if case == 0 else float(hit / case))
-        f1.append(None if case == 0 else float(2 * hit / (case + positive)))
-    return precision, recall, f1
-
-
-def _binary(truth: np.ndarray, decision: np.ndarray, score: np.ndarray) -> Metrics:
-    precision, recall, f1 = _precision_recall_f1(truth[:, None], decision[:, None])
+def _at_95_specificity(predictions: Predictions, truth: np.ndarray, main: Sequence[str]) -> dict[str, float]:
+    """Sensitivity and specificity [labels] at the limits from validation, and their means over `main`."""
+    called = np.full(truth.shape, np.nan)
+    if POSITIVE_AT_95 in predictions.table:
+        called = _column(predictions, POSITIVE_AT_95)
+    sensitivity, specificity = sensitivity_specificity(truth, called)
+    # Both means over the same labels, or one could not be read beside the other.
+    both = ~np.isnan(sensitivity) & ~np.isnan(specificity)
+    chosen = both & np.array([label in main for label in predictions.labels])
     return {
-        "binary_accuracy": float(np.mean(truth == decision)),
-        "binary_precision": precision[0],
-        "binary_recall": recall[0],
-        "binary_f1": f1[0],
-        "binary_auc": _areas(truth[:, None].astype(np.float64), score[:, None])[0],
+        "sensitivity_at_95_specificity": mean_of_defined(sensitivity[chosen]),
+        "specificity_reached": mean_of_defined(specificity[chosen]),
+        **_by_label("sensitivity_at_95_specificity", predictions.labels, sensitivity),
+        **_by_label("specificity_reached", predictions.labels, specificity),
     }
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Mean over the values that are defined; None where none is."""
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else None
+def _binary(truth: np.ndarray, decision: np.ndarray, score: np.ndarray) -> dict[str, float]:
+    precision, recall, f1 = precision_recall_f1(truth, decision)
+    return {
+        "binary_accuracy": float(np.mean(truth == decision)),
+        "binary_precision": float(precision),
+        "binary_recall": float(recall),
+        "binary_f1": float(f1),
+        "binary_auc": float(defined_auc(truth, score)),
+    }
+
+
+def _by_label(name: str, labels: Sequence[str], values: np.ndarray) -> dict[str, float]:
+    return {f"{name}/{label}": float(value) for label, value in zip(labels, values, strict=True)}
+
+
+def _blank_labels(metrics: Metrics, name: str) -> list[str]:
+    start = f"{name}/"
+    return [key.removeprefix(start) for key, value in metrics.items() if key.startswith(start) and value is None]
+
+
+def _blank_for_nan(metrics: Mapping[str, float | None]) -> Metrics:
+    return {name: None if value is None or np.isnan(value) else float(value) for name, value in metrics.items()}

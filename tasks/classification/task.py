@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -35,6 +35,9 @@ METRICS = {
     "binary_accuracy": True,
     "binary_auc": True,
     "log_loss": False,
+    "brier": False,
+    "calibration_error": False,
+    "sensitivity_at_95_specificity": True,
 }
 
 
@@ -140,6 +143,14 @@ class ClassificationTask(Task):
         if predictions.exclusive:
             return score_single_label(predictions, self.settings.labels.negative)
         return score_multi_label(predictions, self.settings.labels.main or predictions.labels)
+
+    def weighted(self, predictions: Predictions, metric: str) -> Callable[[np.ndarray], np.ndarray]:
+        from .weighted import weighted_metric
+
+        labels = self.settings.labels
+        return weighted_metric(predictions, metric, labels.main, labels.negative) or super().weighted(
+            predictions, metric
+        )
 
     def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
         from .compare import compare_classification

@@ -54,3 +54,10 @@ def test_test_sets_that_differ_are_refused() -> None:
         one.aligned_with(fewer)
     with pytest.raises(RefusedError, match="different labels"):
         one.aligned_with(single(classes=4))
+
+
+def test_two_predictions_of_one_sample_are_refused() -> None:
+    one = single()
+    twice = Predictions(pd.concat([one.table, one.table.iloc[:1]], ignore_index=True), one.labels, True)
+    with pytest.raises(RefusedError, match=r"1 samples have two predictions each \(s0\)"):
+        one.aligned_with(twice)

@@ -1,0 +1,225 @@
+"""Encoder a against encoder b: paired tests, an interval, and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..foundation.errors import UserError, unknown_name
+from ..foundation.progress import Progress, SilentProgress
+from .replicate_tests import tests_over_replicates
+from .trial_pairs import Pair, trial_pairs
+from .verdict import verdict
+
+if TYPE_CHECKING:
+    from ..tasks.task import Task
+    from ..tasks.trial import Comparison, PairedTest
+    from .record import Record
+    from .store import Store
+
+
+@dataclass(frozen=True)
+class EncoderComparison:
+    """Two encoders at one fraction, by one metric.
+
+    Attributes:
+        metric: what is compared.
+        higher_is_better: its direction.
+        replicates: pairs of trials.
+        n, patients: test images, and patients among them.
+        mean_a, mean_b: of the metric over the pairs where both are defined; None where none is.
+        difference: mean of a - b.
+        sd: standard deviation of a - b over the pairs; None with fewer than two.
+        ci_low, ci_high: 95 % interval of the difference, by a bootstrap over patients and replicates; None
+            where it was not asked for or is not defined.
+        effect_size: Cohen's d of the paired differences over replicates; with one replicate and McNemar the
+            odds ratio of the discordant decisions; None where neither is defined.
+        a_better, b_better: pairs in which one is better; the direction of the metric is taken into account.
+        only_a_right, only_b_right: decisions on test images that only one got right, summed over the pairs;
+            None where predictions were not read.
+        tests: over replicates where there are several, else over test images.
+        verdict: the answer in words.
+    """
+
+    a: str
+    b: str
+    task: str
+    variant: str
+    protocol: str
+    fraction: float
+    metric: str
+    higher_is_better: bool
+    replicates: int
+    n: int | None
+    patients: int | None
+    synthetic: bool
+    mean_a: float | None
+    mean_b: float | None
+    difference: float | None
+    sd: float | None
+    ci_low: float | None
+    ci_high: float | None
+    effect_size: float | None
+    a_better: int
+    b_better: int
+    only_a_right: int | None
+    only_b_right: int | None
+    tests: tuple[PairedTest, ...] = ()
+    verdict: str = ""
+
+    def test(self, name: str) -> PairedTest | None:
+        """The test of that name, or None."""
+        return next((test for test in self.tests if test.name == name), None)
+
+    @property
+    def decider(self) -> PairedTest | None:
+        """The test that may say which one is better: the last of those that decide."""
+        return next((test for test in reversed(self.tests) if test.decides), None)
+
+
+def compare_encoders(
+    store: Store,
+    records: Sequence[Record],
+    task: Task,
+    a: str,
+    b: str,
+    metrics: Sequence[str] | None = None,
+    settings: str | None = None,
+    interval: bool = True,
+    progress: Progress | None = None,
+) -> list[EncoderComparison]:
+    """One row a (variant, protocol, fraction) that both encoders have, and metric.
+
+    Args:
+        store: where the predictions lie.
+        records: of that store.
+        task: decides metrics, directions and tests.
+        a, b: names of encoders.
+        metrics: what to compare; without it the task's main metric, and with one replicate every label's AUC too
+            where the task asks for DeLong.
+        settings: only records with this settings hash.
+        interval: whether to read all predictions and bootstrap; a table of many pairs goes without.
+        progress: who is told.
+
+    p_adjusted is Holm's over the deciding tests of all rows of a kind (means, labels) together.
+
+    Raises:
+        UserError: an encoder or metric without records.
+        RefusedError: nothing in common, several settings or task versions, or test sets that differ.
+    """
+    pairs = trial_pairs(list(records), task.meta.name, a, b, settings)
+    rows: list[EncoderComparison] = []
+    with (progress or SilentProgress()).step("comparisons", len(pairs)) as step:
+        for (variant, protocol, fraction), found in pairs.items():
+            rows += _cell(store, task, found, metrics, interval)
+            step.advance(1, f"{variant} {protocol} {fraction:g} %")
+    return [replace(row, verdict=verdict(row)) for row in with_holm(rows)]
+
+
+def with_holm(rows: Sequence[EncoderComparison]) -> list[EncoderComparison]:
+    """The same rows with Holm-adjusted p in their deciding tests, means and single labels each a family."""
+    from ..stats import holm
+
+    adjusted = list(rows)
+    for of_labels in (False, True):
+        family = [number for number, row in enumerate(rows) if ("/" in row.metric) is of_labels and row.decider]
+        p_values = np.array([_p(rows[number].decider) for number in family])
+        for number, p in zip(family, holm(p_values), strict=True):
+            row, decider = rows[number], rows[number].decider
+            p_adjusted = None if len(family) == 1 or np.isnan(p) else float(p)
+            tests = tuple(replace(test, p_adjusted=p_adjusted) if test is decider else test for test in row.tests)
+            adjusted[number] = replace(row, tests=tests)
+    return adjusted
+
+
+def _p(test: PairedTest | None) -> float:
+    return np.nan if test is None or test.p_value is None else test.p_value
+
+
+def _cell(
+    store: Store, task: Task, pairs: Sequence[Pair], metrics: Sequence[str] | None, interval: bool
+) -> list[EncoderComparison]:
+    """One row a metric of one (variant, protocol, fraction)."""
+    several = len(pairs) > 1
+    if several and not interval:
+        return [_row(task, pairs, metric, None, None) for metric in metrics or (task.meta.main_metric,)]
+    predictions = [(store.predictions(a), store.predictions(b)) for a, b in pairs]
+    by_metric = [{each.metric: each for each in task.compare(a, b)} for a, b in predictions]
+    if metrics is None:
+        labels = [name for name, each in by_metric[0].items() if "/" in name and each.tests and not several]
+        metrics = (task.meta.main_metric, *labels)
+    rows = []
+    for metric in metrics:
+        if metric not in by_metric[0]:
+            raise UserError(f"--metric: {unknown_name('metric', metric, by_metric[0])}")
+        ends = None
+        if interval:
+            from .intervals import difference_interval
+
+            ends = difference_interval(task, predictions, metric, pairs[0][0].fraction / 100)
+        rows.append(_row(task, pairs, metric, [found[metric] for found in by_metric], ends))
+    return rows
+
+
+def _row(
+    task: Task,
+    pairs: Sequence[Pair],
+    metric: str,
+    comparisons: Sequence[Comparison] | None,
+    ends: tuple[float, float] | None,
+) -> EncoderComparison:
+    one, other = pairs[0]
+    sign = 1 if task.meta.metrics.get(metric.split("/")[0], True) else -1
+    values = _values(pairs, metric) if comparisons is None else [(each.value_a, each.value_b) for each in comparisons]
+    both = np.array([(x, y) for x, y in values if x is not None and y is not None], dtype=np.float64).reshape(-1, 2)
+    differences = both[:, 0] - both[:, 1]
+    if len(pairs) > 1:
+        tests = tests_over_replicates(both[:, 0], both[:, 1], metric, one.fraction / 100, task.meta.tests)
+    else:
+        tests = comparisons[0].tests if comparisons else ()
+    row = EncoderComparison(
+        a=one.encoder,
+        b=other.encoder,
+        task=one.task,
+        variant=one.variant,
+        protocol=one.protocol,
+        fraction=one.fraction,
+        metric=metric,
+        higher_is_better=sign > 0,
+        replicates=len(pairs),
+        n=comparisons[0].n if comparisons else None,
+        patients=comparisons[0].patients if comparisons else None,
+        synthetic=one.synthetic or other.synthetic,
+        mean_a=float(both[:, 0].mean()) if len(both) else None,
+        mean_b=float(both[:, 1].mean()) if len(both) else None,
+        difference=float(differences.mean()) if len(both) else None,
+        sd=float(differences.std(ddof=1)) if len(both) > 1 else None,
+        ci_low=ends[0] if ends else None,
+        ci_high=ends[1] if ends else None,
+        effect_size=None,
+        a_better=int((sign * differences > 0).sum()),
+        b_better=int((sign * differences < 0).sum()),
+        only_a_right=sum(each.only_a_right for each in comparisons) if comparisons else None,
+        only_b_right=sum(each.only_b_right for each in comparisons) if comparisons else None,
+        tests=tests,
+    )
+    return replace(row, effect_size=_effect_size(row))
+
+
+def _values(pairs: Sequence[Pair], metric: str) -> list[tuple[float | None, float | None]]:
+    """The metric as recorded. Raises UserError where a record lacks it."""
+    for record in (record for pair in pairs for record in pair):
+        if metric not in record.metrics:
+            raise UserError(f"--metric: {record.task}: {unknown_name('metric', metric, record.metrics)}")
+    return [(a.metrics[metric], b.metrics[metric]) for a, b in pairs]
+
+
+def _effect_size(row: EncoderComparison) -> float | None:
+    if row.sd is not None and row.difference is not None:
+        return row.difference / row.sd if row.sd > 0 else None
+    if row.test("McNemar") is not None and row.only_a_right is not None and row.only_b_right:
+        return row.only_a_right / row.only_b_right
+    return None

@@ -1,0 +1,54 @@
+"""Tests over replicates: what two encoders scored on the same draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..stats import paired_t_test, pool_t_test
+from ..stats.result import TestResult
+from ..tasks.trial import PairedTest, TestName
+
+
+def tests_over_replicates(
+    a: np.ndarray, b: np.ndarray, metric: str, fraction: float, asked: Sequence[TestName]
+) -> tuple[PairedTest, ...]:
+    """The papers' paired t, and the pool t that decides.
+
+    Args:
+        a, b: the metric of both encoders, [J] replicates.
+        metric: its name.
+        fraction: share of the training pool that each replicate draws, above 0 to 1. Draws of the whole pool
+            differ by their seed alone: the pool t is not defined there, and the paired t decides.
+        asked: names of the tests that the task asks for.
+
+    Empty with fewer than two replicates.
+    """
+    if len(a) < 2:
+        return ()
+    tests = []
+    whole = fraction >= 1
+    if "paired t" in asked or whole:
+        tests.append(_shown("paired t", metric, paired_t_test(a, b), decides=whole))
+    if not whole:
+        tests.append(_shown("pool t", metric, pool_t_test(a - b, fraction), decides=True))
+    return tuple(tests)
+
+
+def _shown(name: TestName, metric: str, result: TestResult, decides: bool) -> PairedTest:
+    return PairedTest(
+        name=name,
+        subject=metric,
+        unit="replicates",
+        n=int(result.n),
+        estimate=float(result.estimate),
+        ci_low=float(result.ci_low),
+        ci_high=float(result.ci_high),
+        statistic=float(result.statistic),
+        df=float(result.df),
+        p_value=float(result.p_value),
+        log10_p=float(result.log10_p),
+        decides=decides,
+        degenerate=result.degenerate,
+    )

@@ -1,0 +1,82 @@
+"""Which trials of two encoders belong together: same draw, same settings, same test set."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ..foundation.errors import RefusedError, UserError, unknown_name
+from .record import Record
+from .table import refuse_several_weights
+
+_Draw = tuple[str, str, float, int]
+Cell = tuple[str, str, float]
+Pair = tuple[Record, Record]
+
+
+def trial_pairs(
+    records: list[Record], task: str, a: str, b: str, settings: str | None = None
+) -> dict[Cell, list[Pair]]:
+    """(variant, protocol, fraction) -> pairs of trials of a and b, by replicate.
+
+    Raises:
+        UserError: an encoder without records, or a settings hash that it has not.
+        RefusedError: nothing in common, several settings or versions of the task, or several weights of one name.
+    """
+    of_task = [record for record in records if record.task == task]
+    trials = {name: _trials(of_task, name, settings) for name in (a, b)}
+    shared = sorted(set(trials[a]) & set(trials[b]))
+    if not shared:
+        raise RefusedError(f"{a} and {b} share no variant, protocol, fraction and replicate of {task}")
+    pairs: dict[Cell, list[Pair]] = defaultdict(list)
+    for draw in shared:
+        pair = (trials[a][draw], trials[b][draw])
+        _refuse_unlike(*pair)
+        pairs[draw[:3]].append(pair)
+    for cell in pairs.values():
+        _refuse_mixture(cell)
+    return dict(pairs)
+
+
+def _trials(records: list[Record], encoder: str, settings: str | None) -> dict[_Draw, Record]:
+    """The trials of `encoder` by variant, protocol, fraction and replicate."""
+    mine = [record for record in records if record.encoder == encoder]
+    if not mine:
+        raise unknown_name("encoder", encoder, {record.encoder for record in records})
+    hashes = {record.settings_hash for record in mine}
+    if settings is not None and settings not in hashes:
+        raise UserError(f"--settings: {encoder}: {unknown_name('settings hash', settings, hashes)}")
+    mine = [record for record in mine if settings in (None, record.settings_hash)]
+    found: dict[_Draw, Record] = {}
+    for record in mine:
+        key = (record.variant, record.protocol, record.fraction, record.replicate)
+        other = found.setdefault(key, record)
+        if other.settings_hash != record.settings_hash:
+            raise RefusedError(
+                f"{encoder} has trials of several settings ({other.settings_hash}, {record.settings_hash}) at "
+                f"{record.fraction:g} %, replicate {record.replicate}; choose one with --settings HASH"
+            )
+    refuse_several_weights(mine)
+    return found
+
+
+def _refuse_mixture(pairs: list[Pair]) -> None:
+    hashes = sorted({record.settings_hash for pair in pairs for record in pair})
+    if len(hashes) > 1:
+        one = pairs[0][0]
+        raise RefusedError(
+            f"{one.task} {one.variant} {one.protocol} {one.fraction:g} %: replicates of {len(hashes)} settings or task "
+            f"versions ({', '.join(hashes)}); choose one with --settings HASH"
+        )
+
+
+def _refuse_unlike(a: Record, b: Record) -> None:
+    if a.task_version != b.task_version:
+        raise RefusedError(
+            f"{a.encoder} ran version {a.task_version} of {a.task} and {b.encoder} version {b.task_version}; "
+            "run the older one again, or choose one with --settings HASH"
+        )
+    if a.settings_hash != b.settings_hash:
+        raise RefusedError(
+            f"{a.encoder} and {b.encoder} ran under different settings or data "
+            f"({a.settings_hash}, {b.settings_hash}); choose one with --settings HASH"
+        )

@@ -1,0 +1,150 @@
+"""The tests over test images that compare two classification trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...stats import clustered_mcnemar_test, confusion_between, delong_test, macro_auc_test, stuart_maxwell_test
+from ..trial import PairedTest, TestName
+from .scores import decisions
+
+if TYPE_CHECKING:
+    from ...stats.result import TestResult
+    from ..predictions import Predictions
+
+Tests = dict[str, tuple[PairedTest, ...]]
+
+
+def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestName], negative: str | None) -> Tests:
+    """Metric -> its tests, for predictions of the same images in the same order.
+
+    Accuracy by McNemar on who is right, and by Stuart-Maxwell on the decisions, which says whether the two
+    decide for the classes equally often and nothing about who is right; AUCs by DeLong, one class against the
+    rest. Images of one patient are clustered.
+    """
+    patients = _patients(a)
+    truth = a.table["truth"].to_numpy(dtype=np.int64)
+    decision_a, decision_b = (each.table["decision"].to_numpy(dtype=np.int64) for each in (a, b))
+    tests: Tests = {}
+    if "McNemar" in asked:
+        tests["accuracy"] = (_mcnemar(decision_a == truth, decision_b == truth, patients),)
+    if "Stuart-Maxwell" in asked:
+        table = confusion_between(decision_a, decision_b, len(a.labels))
+        result = stuart_maxwell_test(table)
+        shown = _shown("Stuart-Maxwell", "marginal homogeneity", "images", result, decides=False)
+        tests["accuracy"] = (*tests.get("accuracy", ()), shown)
+    if "DeLong" in asked:
+        is_truth = truth[:, None] == np.arange(len(a.labels))
+        tests |= _delong(is_truth.astype(np.float64), _scores(a), _scores(b), a.labels, a.labels, patients)
+    if negative is not None:
+        index = a.labels.index(negative)
+        is_ill = truth != index
+        if "McNemar" in asked:
+            right_a, right_b = ((each != index) == is_ill for each in (decision_a, decision_b))
+            tests["binary_accuracy"] = (_mcnemar(right_a, right_b, patients),)
+        if "DeLong" in asked and 0 < is_ill.sum() < len(is_ill):
+            ill_a, ill_b = (1.0 - _scores(each)[:, index] for each in (a, b))
+            result = delong_test(is_ill, ill_a, ill_b, groups=patients)
+            tests["binary_auc"] = (_shown("DeLong", "binary_auc", "images", result),)
+    return tests
+
+
+def tests_of_multi_label(a: Predictions, b: Predictions, asked: Sequence[TestName], main: Sequence[str]) -> Tests:
+    """Metric -> its tests: DeLong a label and for their mean, McNemar on decisions; clustered by patient.
+
+    Labels for which either AUC is undefined are left out.
+    """
+    patients = _patients(a)
+    truth = np.stack(a.table["truth"].to_list()).astype(np.float64)
+    tests: Tests = {}
+    if "DeLong" in asked:
+        tests |= _delong(truth, _scores(a), _scores(b), a.labels, main, patients)
+    if "McNemar" in asked:
+        (right_a, known_a), (right_b, known_b) = decisions(a), decisions(b)
+        known = known_a & known_b
+        # The labels of one image are no more independent than the images of one patient.
+        groups = np.arange(len(truth)) if patients is None else patients
+        groups = np.broadcast_to(groups[:, None], known.shape)[known]
+        tests["accuracy"] = (_mcnemar(right_a[known], right_b[known], groups, "decisions"),)
+    return tests
+
+
+def _delong(
+    truth: np.ndarray,
+    scores_a: np.ndarray,
+    scores_b: np.ndarray,
+    labels: Sequence[str],
+    main: Sequence[str],
+    patients: np.ndarray | None,
+) -> Tests:
+    """DeLong for `auc/LABEL`, for the mean `auc` over `main`, and for `auc_all`; arrays [N, labels]."""
+    tests: Tests = {}
+    defined = []
+    for column, label in enumerate(labels):
+        known = ~np.isnan(truth[:, column])
+        positives = int((truth[known, column] == 1).sum())
+        fitted = not (np.isnan(scores_a[:, column]).any() or np.isnan(scores_b[:, column]).any())
+        if not fitted or positives in (0, int(known.sum())):
+            continue
+        defined.append(column)
+        result = delong_test(
+            truth[known, column] == 1,
+            scores_a[known, column],
+            scores_b[known, column],
+            groups=None if patients is None else patients[known],
+        )
+        tests[f"auc/{label}"] = (_shown("DeLong", f"auc/{label}", "images", result),)
+    of_main = [column for column in defined if labels[column] in main]
+    for metric, columns in (("auc", of_main), ("auc_all", defined)):
+        if columns:
+            result = macro_auc_test(
+                truth[:, columns].T, scores_a[:, columns].T, scores_b[:, columns].T, groups=patients
+            )
+            tests[metric] = (_shown("DeLong", f"{metric}, mean of {len(columns)}", "images", result),)
+    return tests
+
+
+def _mcnemar(right_a: np.ndarray, right_b: np.ndarray, patients: np.ndarray | None, unit: str = "images") -> PairedTest:
+    if patients is not None:
+        result = clustered_mcnemar_test(right_a, right_b, patients)
+    else:
+        from ...stats import mcnemar_test
+
+        result = mcnemar_test(confusion_between(right_a, right_b, [True, False]))
+    return _shown("McNemar", "correct decisions", unit, result)
+
+
+def _shown(name: TestName, subject: str, unit: str, result: TestResult, decides: bool = True) -> PairedTest:
+    return PairedTest(
+        name=name,
+        subject=subject,
+        unit=unit,
+        n=int(result.n),
+        estimate=_number(result.estimate),
+        ci_low=_number(result.ci_low),
+        ci_high=_number(result.ci_high),
+        statistic=_number(result.statistic),
+        df=_number(result.df),
+        p_value=_number(result.p_value),
+        log10_p=_number(result.log10_p),
+        decides=decides,
+        degenerate=result.degenerate,
+    )
+
+
+def _number(value: float) -> float | None:
+    """None for what was not computed; infinite statistics stay."""
+    return None if np.isnan(value) else float(value)
+
+
+def _patients(predictions: Predictions) -> np.ndarray | None:
+    """Patient of each image [N] as a whole number; None where every image is a patient of its own."""
+    _, codes = np.unique(predictions.table["patient_id"].to_numpy(dtype=str), return_inverse=True)
+    return codes if codes.max(initial=-1) + 1 < len(codes) else None
+
+
+def _scores(predictions: Predictions) -> np.ndarray:
+    return np.stack(predictions.table["scores"].to_list()).astype(np.float64)
