@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -33,10 +34,10 @@ class BootstrapResult(TestResult):
         distribution: [..., n_resamples] the metric on every resample, NaN where undefined.
     """
 
-    se: object = float("nan")
+    se: Any = float("nan")
     n_units: int = 0
     n_resamples: int = 0
-    n_undefined: object = 0
+    n_undefined: Any = 0
     method: str = ""
     distribution: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
@@ -174,6 +175,8 @@ def _by_weights(
     lengths = {array.shape[-1] for array in arrays}
     if len(lengths) > 1:
         raise ValueError(f"arrays {[list(array.shape) for array in arrays]} differ in length")
+    if 0 in lengths:
+        raise ValueError("no samples to resample")
     if isinstance(metric, str):
         if metric not in _NAMED:
             raise ValueError(f"metric {metric!r} must be a function or one of {', '.join(_NAMED)}")
@@ -192,8 +195,6 @@ def _by_weights(
         return _with_arrays(metric, arrays, known)
     if not arrays:
         raise ValueError("a plain metric needs at least one array of samples")
-    if lengths == {0}:
-        raise ValueError("no samples to resample")
     return plain_metric(metric, *arrays)
 
 

@@ -179,7 +179,7 @@ def wald_test(
     auc_a: np.ndarray,
     auc_b: np.ndarray,
 ) -> DeLongResult:
-    """Normal test of a difference of AUCs, its variance known; `reason` (object array) makes it NaN and flags it."""
+    """Normal test of a difference of AUCs whose variance is known; a `reason` (objects) makes it NaN and flags it."""
     estimate, variance = np.asarray(estimate), _known(variance, reason)
     se = np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -210,4 +210,4 @@ def z_of(level: float) -> float:
 
 
 def _known(variance: np.ndarray, reason: np.ndarray) -> np.ndarray:
-    return np.where(np.equal(reason, None), variance, np.nan)
+    return np.where(reason.astype(bool), np.nan, variance)

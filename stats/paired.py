@@ -40,7 +40,7 @@ def paired_t_test(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> TestR
     a, b = np.broadcast_arrays(a, b)
     with np.errstate(over="ignore"):
         differences = _finite(a - b, "a - b")
-    largest = np.maximum(np.abs(a), np.abs(b)).max(axis=-1)
+    largest = np.maximum(np.abs(a), np.abs(b)).max(axis=-1, initial=0.0)
     return _t_test(differences, 0.0, _ULPS * _EPSILON * largest, level)
 
 

@@ -59,7 +59,7 @@ def half_wins(positive: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 def half_pairs(positive: np.ndarray, wins: np.ndarray) -> np.ndarray:
     """Sum of `half_wins` over the positives, int64 [...]: the AUC times twice the number of pairs."""
-    return np.sum(wins * positive, axis=-1, dtype=np.int64)
+    return np.asarray(np.sum(wins * positive, axis=-1, dtype=np.int64))
 
 
 def pairs(positive: np.ndarray) -> np.ndarray:

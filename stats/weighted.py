@@ -16,13 +16,17 @@ class WeightedMetric:
 
     Attributes:
         n_samples: N.
-        values: the function; weights [B, N] -> [..., B], NaN where the metric is undefined.
+        values: the function; weights [B, N], 0 or above, -> [..., B], NaN where the metric is undefined.
     """
 
     n_samples: int
     values: Callable[[np.ndarray], np.ndarray]
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
+        weights = np.asarray(weights)
+        # Small types would overflow in sums.
+        if weights.dtype == bool or (np.issubdtype(weights.dtype, np.integer) and weights.dtype.itemsize < 4):
+            weights = weights.astype(np.int32)
         return self.values(weights)
 
 
