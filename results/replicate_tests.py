@@ -32,7 +32,8 @@ def tests_over_replicates(
     if "paired t" in asked or whole:
         tests.append(_shown("paired t", metric, paired_t_test(a, b), decides=whole))
     if not whole:
-        tests.append(_shown("pool t", metric, pool_t_test(a - b, fraction), decides=True))
+        result = pool_t_test(a - b, fraction, scale=float(np.abs([a, b]).max()))
+        tests.append(_shown("pool t", metric, result, decides=True))
     return tuple(tests)
 
 

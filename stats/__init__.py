@@ -4,16 +4,16 @@ from __future__ import annotations
 
 # Not looked up on use as elsewhere: functions and their modules share names, and the first to be imported would win.
 from .auc import auc
-from .bootstrap import bootstrap_ci
+from .bootstrap import BootstrapResult, bootstrap_ci
 from .confusion import confusion_between
-from .delong import delong_ci, delong_covariance, delong_test
+from .delong import AucCovariance, DeLongResult, delong_ci, delong_covariance, delong_test
 from .letter_groups import letters
 from .macro_auc import macro_auc_test
 from .marginal_homogeneity import bowker_test, stuart_maxwell_test
 from .mcnemar import clustered_mcnemar_test, mcnemar_test
 from .multiplicity import benjamini_hochberg, holm
 from .paired import corrected_paired_t_test, paired_t_test, pool_t_test
-from .power import power, sample_power
+from .power import PowerResult, power, sample_power
 from .rank_tests import friedman_test, nemenyi
 from .replicate_bootstrap import replicate_bootstrap_ci
 from .result import TestResult
@@ -21,6 +21,10 @@ from .signed_rank import wilcoxon_test
 from .weighted import weighted_auc, weighted_mean
 
 __all__ = [
+    "AucCovariance",
+    "BootstrapResult",
+    "DeLongResult",
+    "PowerResult",
     "TestResult",
     "auc",
     "benjamini_hochberg",

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from sklearn.metrics import roc_auc_score
 
 from cxrbench.stats import auc
@@ -20,6 +23,49 @@ def test_agrees_with_scikit_learn_with_and_without_ties(decimals: int) -> None:
     truth = rng.random(500) < 0.1
     score = (rng.standard_normal(500) + truth).round(decimals)
     assert auc(truth, score) == pytest.approx(roc_auc_score(truth, score), abs=1e-14)
+
+
+def test_many_rows_are_counted_as_each_alone() -> None:
+    # More than one block of rows, with ties and without.
+    rng = np.random.default_rng(2)
+    truth, score = rng.random((300, 400)) < 0.2, rng.standard_normal((300, 400))
+    score[::2] = score[::2].round(1)
+    assert auc(truth, score).tolist() == [auc(*row) for row in zip(truth, score, strict=True)]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint64])
+def test_scores_of_any_number_type_are_ranked(kind: type) -> None:
+    rng = np.random.default_rng(3)
+    truth, score = rng.random(200) < 0.5, rng.integers(0, 100, 200)
+    assert auc(truth, score.astype(kind)) == auc(truth, score)
+
+
+def test_scores_that_are_not_laid_out_in_rows() -> None:
+    rng = np.random.default_rng(4)
+    truth, score = rng.integers(0, 2, (50, 3)), rng.standard_normal((50, 3))
+    assert auc(truth.T, score.T).tolist() == auc(truth.T.copy(), score.T.copy()).tolist()
+    assert auc(truth[::-2, 0], score[::-2, 0]) == auc(truth[::-2, 0].copy(), score[::-2, 0].copy())
+
+
+def test_large_samples_do_not_overflow() -> None:
+    # 10^5 x 10^5 pairs do not fit 32 bits.
+    truth = np.repeat([0, 1], 100_000)
+    assert auc(truth, np.arange(200_000)) == 1
+    assert auc(truth, np.zeros(200_000)) == 0.5
+    assert auc(truth, np.r_[np.arange(100_000), np.arange(100_000)]) == 0.5
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_any_scores_count_pairs_won_and_half_of_the_tied(data: st.DataObject) -> None:
+    n = data.draw(st.integers(2, 50))
+    truth = data.draw(arrays.arrays(np.bool_, n))
+    score = data.draw(arrays.arrays(np.float64, n, elements=st.floats(allow_nan=False) | st.integers(-3, 3)))
+    assume(truth.any() and not truth.all())
+    positives, negatives = score[truth][:, None], score[~truth]
+    wins = np.count_nonzero(positives > negatives) + np.count_nonzero(positives == negatives) / 2
+    assert auc(truth, score) == wins / (positives.size * negatives.size)
+    assert auc(~truth, -score) == auc(truth, score)
 
 
 def test_order_of_samples_does_not_change_a_bit() -> None:
