@@ -70,6 +70,7 @@ def _refuse_mixture(pairs: list[Pair]) -> None:
 
 
 def _refuse_unlike(a: Record, b: Record) -> None:
+    """Raise RefusedError where two trials of one draw differ in version, settings, data or split."""
     if a.task_version != b.task_version:
         raise RefusedError(
             f"{a.encoder} ran version {a.task_version} of {a.task} and {b.encoder} version {b.task_version}; "
@@ -79,4 +80,9 @@ def _refuse_unlike(a: Record, b: Record) -> None:
         raise RefusedError(
             f"{a.encoder} and {b.encoder} ran under different settings or data "
             f"({a.settings_hash}, {b.settings_hash}); choose one with --settings HASH"
+        )
+    if a.split.get("hash") != b.split.get("hash"):
+        raise RefusedError(
+            f"{a.encoder} and {b.encoder} trained or tested on other patients at {a.fraction:g} %, replicate "
+            f"{a.replicate} (splits {a.split.get('hash')}, {b.split.get('hash')}); run one of them again on the other's data"
         )

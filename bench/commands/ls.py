@@ -19,6 +19,7 @@ class Kind(StrEnum):
     tasks = "tasks"
     encoders = "encoders"
     datasets = "datasets"
+    tables = "tables"
     records = "records"
 
 
@@ -27,7 +28,7 @@ def ls(
     store: Annotated[Path | None, typer.Option(help="Folder of records, for `ls records`.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers more.")] = None,
 ) -> None:
-    """List tasks, encoders, datasets, or the records of a store."""
+    """List tasks, encoders, datasets, the papers' tables, or the records of a store."""
     from rich.console import Console
 
     from ...foundation.registry import include as include_file
@@ -38,7 +39,12 @@ def ls(
     if kind is Kind.records:
         console.print(_records(store))
     else:
-        {Kind.tasks: _print_tasks, Kind.encoders: _print_encoders, Kind.datasets: _print_datasets}[kind](console)
+        {
+            Kind.tasks: _print_tasks,
+            Kind.encoders: _print_encoders,
+            Kind.datasets: _print_datasets,
+            Kind.tables: _print_tables,
+        }[kind](console)
 
 
 def _print_entry(console: Console, name: str, title: str, *details: str) -> None:
@@ -74,6 +80,14 @@ def _print_datasets(console: Console) -> None:
         source = datasets.get(name)
         labels = f"{len(source.labels)} {'classes' if source.exclusive else 'labels'}: {', '.join(source.labels)}"
         _print_entry(console, name, source.title, labels, source.licence)
+
+
+def _print_tables(console: Console) -> None:
+    from ...results.papers import layout_names, layout_of
+
+    for name in layout_names():
+        layout = layout_of(name)
+        _print_entry(console, name, layout.title, layout.source, f"tasks {', '.join(layout.tasks())}")
 
 
 def _records(store: Path | None) -> Table:

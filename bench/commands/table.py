@@ -1,86 +1,178 @@
-"""`cxrbench table`: mean and SD over replicates."""
+"""`cxrbench table`: the papers' tables, or means and SDs of all there is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...foundation.errors import UserError, unknown_name
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from ...results.grid import Grid
+    from ...results.papers import Layout
+    from ...results.papers.build import Choice
+    from ...results.papers.marks import Compare
+    from ...results.record import Record
+    from ...results.store import Store
+    from ...results.table import Table
 
-    from ...results.table import Cell, Table
+
+class Form(StrEnum):
+    """How a table is written."""
+
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+    latex = "latex"
 
 
-MOST_NOTES = 4
+class Protocol(StrEnum):
+    """Which trials a table shows."""
+
+    frozen = "frozen"
+    finetune = "finetune"
 
 
 def table(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A paper's table (`cxrbench ls tables`); without it means and SDs of all records."),
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
-    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
-    metric: Annotated[str | None, typer.Option(help="Metric to show instead of the task's main one.")] = None,
-    settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.text,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
+    published: Annotated[bool, typer.Option("--published", help="Put the paper's numbers beside ours.")] = False,
+    row: Annotated[
+        list[str] | None,
+        typer.Option(help='A row of the paper and the encoder of yours that stands there: --row "CheSS=my_encoder".'),
+    ] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="Only trials of this protocol.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task (without NAME).")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one (without NAME).")] = None,
+    settings: Annotated[str | None, typer.Option(help="Only records with these settings hashes.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
 ) -> None:
-    """Show encoders against fractions: mean and standard deviation over replicates."""
-    from rich.console import Console
+    """Show a paper's table with our numbers, or encoders against fractions: mean and SD over replicates."""
+    shown = None if protocol is None else protocol.value
+    if name is None:
+        _refuse({"--published": published, "--row": bool(row)}, "needs a table's NAME; `cxrbench ls tables` lists them")
+        _write([_grid(each) for each in _means(store, include, task, metric, settings, shown)], form, out)
+        return
+    _refuse({"--task": task is not None, "--metric": metric is not None}, f"{name} has its own; leave it out")
+    from ...results.papers import layout_of
+    from ...results.papers.notes import Choice
+    from ..config import parse_list
 
+    choice = Choice(
+        published=published,
+        encoders=_mapping(row or ()),
+        protocol=shown,
+        settings=parse_list("--settings", settings) or (),
+        # A reader of CSV wants all there is.
+        spread=form is Form.csv,
+    )
+    grid, encoders = _paper(layout_of(name), choice, store, include)
+    _write([grid], form, out, [encoders])
+
+
+def _refuse(given: dict[str, bool], why: str) -> None:
+    for option, is_given in given.items():
+        if is_given:
+            raise UserError(f"{option}: {why}")
+
+
+def _means(
+    store: Path | None,
+    include: Sequence[Path] | None,
+    task: str | None,
+    metric: str | None,
+    settings: str | None,
+    protocol: str | None,
+) -> list[Table]:
     from ...results.table import tables
+    from ...tasks.registry import tasks
     from .stored import stored_records
 
     _, records = stored_records(store, include, task)
-    metric_of = {name: metric or _main_metric(name) for name in {record.task for record in records}}
-    console = Console()
-    for shown in tables(records, metric_of, settings):
-        _print(shown, console)
+    if protocol is not None:
+        known = {record.protocol for record in records}
+        records = [record for record in records if record.protocol == protocol]
+        if not records:
+            raise UserError(f"--protocol: {unknown_name('protocol', protocol, known)}")
+    names = {record.task for record in records}
+    return tables(records, {name: metric or tasks.get(name).meta.main_metric for name in names}, settings)
 
 
-def _main_metric(task: str) -> str:
+def _grid(shown: Table) -> Grid:
+    from ...results.table_grid import table_grid
+
+    return table_grid(shown)
+
+
+def _paper(
+    layout: Layout, choice: Choice, store: Path | None, include: Sequence[Path] | None
+) -> tuple[Grid, tuple[str, ...]]:
+    from ...foundation.progress import progress_for_terminal
+    from ...results.papers import paper_table
+    from ...tasks.registry import tasks
+    from ..config import run_config
+    from .stored import stored_records
+
+    place = run_config({"store": store, "include": include}, needs_grid=False).store
+    runnable = set(layout.tasks()) & set(tasks.names())
+    compare: Compare | None = None
+    records: list[Record] = []
+    # Without a store the paper's numbers can be shown, and a table whose tasks do not exist can say so.
+    if store is not None or place.is_dir() or (runnable and not choice.published):
+        found, records = stored_records(store, include)
+        compare = _compare(found, records)
+    made = paper_table(layout, records, tasks.names(), compare, choice, progress_for_terminal())
+    return made.grid, made.encoders
+
+
+def _compare(store: Store, records: list[Record]) -> Compare:
+    from ...results.comparison import EncoderComparison, compare_encoders
     from ...tasks.registry import tasks
 
-    return tasks.get(task).meta.main_metric
+    def compare(
+        shown: Sequence[Record], task: str, a: str, b: str, metrics: Sequence[str]
+    ) -> Sequence[EncoderComparison]:
+        return compare_encoders(store, shown, tasks.get(task), a, b, metrics, interval=False)
+
+    return compare
 
 
-def _print(shown: Table, console: Console) -> None:
-    from rich.table import Table as Grid
-
-    variant = "" if shown.variant == "default" else f", {shown.variant}"
-    counts = {(cell.defined, cell.replicates) for cell in shown.cells.values()}
-    # One count for all cells is said once; otherwise every cell has its own.
-    (defined, replicates), *others = sorted(counts)
-    alike = not others and defined == replicates
-    over = f"mean ± SD over {replicates} replicates" if alike else "mean ± SD (replicates)"
-    over = "one replicate" if alike and replicates == 1 else over
-    console.print(f"[bold]{shown.task}{variant}, {shown.protocol}[/]: {shown.metric}, {over}", highlight=False)
-    data = "SYNTHETIC phantom data, " if shown.synthetic else ""
-    console.print(f"[dim]{data}settings {shown.settings_hash}[/]", highlight=False)
-    grid = Grid(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    grid.add_column("encoder", overflow="fold")
-    for fraction in shown.fractions:
-        grid.add_column(f"{fraction:g} %", justify="right", no_wrap=True)
-    for encoder in shown.encoders:
-        cells = (shown.cells.get((encoder, fraction)) for fraction in shown.fractions)
-        grid.add_row(encoder, *(_cell(cell, with_count=not alike) for cell in cells))
-    console.print(grid)
-    for note in shown.notes[:MOST_NOTES]:
-        console.print(f"  {note}", style="dim", highlight=False, markup=False)
-    if len(shown.notes) > MOST_NOTES:
-        more = len(shown.notes) - MOST_NOTES
-        console.print(f"  and {more} more notes that all trials share: see a record.json", style="dim", highlight=False)
-    if shown.trials_with_notes:
-        words = "have notes of their own (labels without a case, blank AUCs): see their record.json"
-        console.print(f"  {shown.trials_with_notes} trials {words}", style="dim", highlight=False)
-    console.print()
+def _mapping(rows: Sequence[str]) -> dict[str, str]:
+    """`CheSS=my_encoder` -> {"CheSS": "my_encoder"}."""
+    mapping: dict[str, str] = {}
+    for text in rows:
+        label, equals, encoder = (part.strip() for part in text.partition("="))
+        if not equals or not label or not encoder:
+            raise UserError(f'--row {text!r}: write it as ROW=ENCODER, for example --row "CheSS=my_encoder"')
+        if label in mapping:
+            raise UserError(f"--row: {label!r} is given twice")
+        mapping[label] = encoder
+    return mapping
 
 
-def _cell(cell: Cell | None, with_count: bool) -> str:
-    if cell is None:
-        return "·"
-    if cell.mean is None:
-        return f"undefined (0/{cell.replicates})"
-    spread = "" if cell.sd is None else f" ± {cell.sd:.3f}"
-    if not with_count:
-        return f"{cell.mean:.3f}{spread}"
-    count = f"{cell.replicates}" if cell.defined == cell.replicates else f"{cell.defined}/{cell.replicates}"
-    return f"{cell.mean:.3f}{spread} ({count})"
+def _write(grids: Sequence[Grid], form: Form, out: Path | None, encoders: Sequence[Sequence[str]] = ()) -> None:
+    from ...foundation.files import new_file
+    from ...results.rendering import render, show
+
+    if out is not None:
+        text = render(grids, form, encoders)
+        with new_file(out) as file:
+            file.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {out}", err=True)
+    elif form is Form.text:
+        from rich.console import Console
+
+        console = Console()
+        for grid in grids:
+            show(grid, console)
+    else:
+        typer.echo(render(grids, form, encoders), nl=False)

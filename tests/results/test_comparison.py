@@ -183,6 +183,14 @@ def test_mixed_task_versions_are_refused(tmp_path: Path) -> None:
         compared(tmp_path)
 
 
+def test_trials_of_other_splits_are_refused_without_reading_predictions(tmp_path: Path) -> None:
+    for number in range(2):
+        put(tmp_path, multi_label(1.5, number), encoder="good", replicate=number)
+        put(tmp_path, multi_label(0.8, 9), replicate=number, split={"hash": "of another"})
+    with pytest.raises(RefusedError, match=r"other patients at 100 %, replicate 0 \(splits of the split, of another\)"):
+        compared(tmp_path, interval=False)
+
+
 def test_replicates_of_several_settings_are_never_pooled(tmp_path: Path) -> None:
     for number, settings in enumerate(("aaaaaaaa", "bbbbbbbb")):
         for encoder in ("good", "scratch"):

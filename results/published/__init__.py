@@ -1,0 +1,1 @@
+"""Numbers that the papers print, as CSV files with their sources."""

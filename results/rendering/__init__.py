@@ -1,0 +1,9 @@
+"""Tables as text, Markdown, CSV and LaTeX."""
+
+from .csv import csv
+from .forms import FORMS, render
+from .latex import latex
+from .markdown import markdown
+from .text import show
+
+__all__ = ["FORMS", "csv", "latex", "markdown", "render", "show"]

@@ -1,0 +1,28 @@
+"""What stands in one cell, before it is dressed for a format."""
+
+from __future__ import annotations
+
+from ..grid import Entry, Grid
+
+BLANK = "·"
+CONTAMINATED = "‡"
+SYNTHETIC = "SYNTHETIC phantom data"
+
+
+def number(entry: Entry) -> str:
+    """`0.812 ± 0.010 (7/10)`, the text that stands instead of it, or `·`; without signs."""
+    count = f" ({entry.count})" if entry.count else ""
+    if entry.value is None:
+        return f"{entry.text}{count}" if entry.text else BLANK
+    spread = "" if entry.sd is None else f" ± {entry.sd:.{entry.decimals}f}"
+    return f"{entry.value:.{entry.decimals}f}{spread}{count}"
+
+
+def signs(entry: Entry) -> str:
+    """Signs of tests and of contamination."""
+    return f"{entry.marks}{CONTAMINATED if entry.contaminated else ''}"
+
+
+def ranked(grid: Grid) -> bool:
+    """Whether any cell is marked as best."""
+    return any(entry.best for row in grid.rows for entry in row.entries)

@@ -1,0 +1,42 @@
+"""Any table in any form."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from ..grid import Grid
+from .csv import csv
+from .latex import latex
+from .markdown import markdown
+from .text import show
+
+FORMS = ("text", "markdown", "csv", "latex")
+
+
+def render(grids: Sequence[Grid], form: str, encoders: Sequence[Sequence[str]] = ()) -> str:
+    """`grids` as one document, plain and uncut.
+
+    Args:
+        grids: tables.
+        form: one of FORMS.
+        encoders: for CSV: one sequence a grid, the encoder behind each of its rows.
+
+    Raises:
+        ValueError: another form.
+    """
+    if form == "csv":
+        return csv(grids, encoders)
+    if form == "markdown":
+        return "\n".join(map(markdown, grids))
+    if form == "latex":
+        return "\n".join(map(latex, grids))
+    if form == "text":
+        from rich.console import Console
+
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=False)
+        for grid in grids:
+            show(grid, console)
+        return file.getvalue()
+    raise ValueError(f"unknown form {form!r}; known: {', '.join(FORMS)}")
