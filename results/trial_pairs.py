@@ -84,5 +84,5 @@ def _refuse_unlike(a: Record, b: Record) -> None:
     if a.split.get("hash") != b.split.get("hash"):
         raise RefusedError(
             f"{a.encoder} and {b.encoder} trained or tested on other patients at {a.fraction:g} %, replicate "
-            f"{a.replicate} (splits {a.split.get('hash')}, {b.split.get('hash')}); run one of them again on the other's data"
+            f"{a.replicate} (splits {a.split.get('hash')}, {b.split.get('hash')}); run one again on the other's data"
         )
