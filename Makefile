@@ -8,8 +8,11 @@ REALDATA ?=
 STORE ?= demo-results
 FLOORS := bench data foundation pretrain results stats tasks training
 BIN := .venv/bin
-READY := .venv/ready
-EXTRAS := demo,dev
+# rpy2 needs R to be built against.
+WITH_R := $(shell command -v R > /dev/null && echo ,r)
+EXTRAS := demo,dev$(WITH_R)
+# Named after the extras, so that R found later is not missed.
+READY := .venv/ready-with-$(EXTRAS)
 
 # Two workers' OpenMP threads fight for the same cores and wait by spinning, so each worker gets one thread.
 WORKERS ?= auto
@@ -67,7 +70,7 @@ bench: setup ## side-by-side speed measurements
 
 lock: setup ## pin the newest versions that work together in constraints.txt
 	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 \
-		$(foreach extra,demo dev,--extra $(extra)) \
+		$(foreach extra,demo dev r,--extra $(extra)) \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file constraints.txt
 
 clean: ## remove .venv and everything built

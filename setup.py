@@ -8,7 +8,7 @@ from __future__ import annotations
 from setuptools import find_namespace_packages, setup
 
 FLOORS = ("bench", "data", "foundation", "pretrain", "results", "stats", "tasks", "training")
-DATA_FILES = ("*.toml", "*.csv", "*.json", "*.md", "*.html", "*.css")
+DATA_FILES = ("*.toml", "*.csv", "*.json", "*.md", "*.html", "*.css", "*.R", "*.js")
 
 # Namespace packages, because folders that hold only data files (pretrain/zoo) have no __init__.py.
 folders = find_namespace_packages(include=[pattern for floor in FLOORS for pattern in (floor, f"{floor}.*")])

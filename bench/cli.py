@@ -7,12 +7,15 @@ import sys
 import typer
 
 from ..foundation.errors import UserError
+from .commands.check import app as check_app
 from .commands.compare import compare
 from .commands.data import app as data_app
 from .commands.doctor import doctor
 from .commands.init import init
+from .commands.leaderboard import leaderboard
 from .commands.ls import ls
 from .commands.run import run
+from .commands.stats import app as stats_app
 from .commands.table import table
 
 INTERRUPTED = 130
@@ -28,8 +31,11 @@ app = typer.Typer(
 app.command()(run)
 app.command()(table)
 app.command()(compare)
+app.command()(leaderboard)
 app.command()(ls)
+app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
+app.add_typer(stats_app, name="stats")
 app.command()(doctor)
 app.command()(init)
 

@@ -59,7 +59,8 @@ def delong_test(
     DeLong, DeLong and Clarke-Pearson, Biometrics 1988, 44:837. With groups, Obuchowski, Biometrics 1997, 53:567:
     placement values are summed by group, with the factor I / (I - 1) of the I10 groups that hold a positive for
     the positives' part, of the I01 that hold a negative for the negatives', and of all I groups for the
-    covariance of the two inside a group. Where every sample is a group of its own this is DeLong's test exactly.
+    covariance of the two inside a group. Where every sample is a group of its own this is DeLong's test exactly;
+    samples repeated inside their groups change nothing.
 
     The variance is that of the difference itself, from whole numbers of placements, so that identical models
     (or any that rank alike) give exactly 0 and 1.

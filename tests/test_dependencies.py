@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PINNED_EXTRAS = ("demo", "dev")
+PINNED_EXTRAS = ("demo", "dev", "r")
 
 # Needed, though nothing of ours imports them by name.
 NOT_IMPORTED = {

