@@ -41,6 +41,7 @@ demo: setup ## compare two encoders on synthetic radiographs, then print the tab
 	$(BIN)/cxrbench run --encoder efficientnet_lite0_imagenet,efficientnet_lite0_scratch --task chexpert \
 		--protocol frozen --data phantom:n=3600,size=224 --fractions 1,10,50 --store $(STORE)
 	$(BIN)/cxrbench table --store $(STORE)
+	$(BIN)/cxrbench compare efficientnet_lite0_imagenet efficientnet_lite0_scratch --task chexpert --store $(STORE)
 
 test: setup ## run the tests; REALDATA=folder adds those on real radiographs
 	$(PYTEST)

@@ -65,6 +65,7 @@ def fill(store: Path) -> int:
     random_numbers = random.Random(0)
     one = record(random_numbers)
     written = 0
+    made = one
     for encoder in range(ENCODERS):
         for task in TASKS:
             for fraction in FRACTIONS:

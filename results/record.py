@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_json
@@ -107,7 +110,7 @@ class Record:
         Raises UserError naming the file where it is cut, foreign or of a newer version.
         """
         try:
-            values = json.loads(path.read_bytes())
+            values = from_json(path.read_bytes())
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         except ValueError as error:
@@ -122,12 +125,18 @@ class Record:
         if version < 1:
             raise UserError(f"{path}: no such schema_version: {version}; remove its folder")
         values = upgraded(values, version)
-        known = {one.name for one in fields(cls)}
-        needed = {one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
-        lacking = needed - set(values)
+        known, needed = _field_names()
+        lacking = needed - values.keys()
         if lacking:
             raise UserError(f"{path}: lacks {', '.join(sorted(lacking))}; remove its folder and run the command again")
         return cls(**{key: value for key, value in values.items() if key in known})
+
+
+@cache
+def _field_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Fields that a record may have, and those that it must have: what came later has a default."""
+    needed = (one.name for one in fields(Record) if one.default is MISSING and one.default_factory is MISSING)
+    return frozenset(one.name for one in fields(Record)), frozenset(needed)
 
 
 def place_of(trial: Any, fingerprint: str) -> Path:

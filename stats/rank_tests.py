@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from .reasons import first_reason
 from .result import TestResult
@@ -147,7 +147,9 @@ def _doubled_ranks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     Twice a middle rank is a whole number, so that nothing is rounded here.
     """
     k = values.shape[-1]
-    doubled = np.rint(2 * stats.rankdata(values, axis=-1)).astype(np.int64)
+    below = (values[..., None, :] < values[..., :, None]).sum(-1)
+    equal = (values[..., None, :] == values[..., :, None]).sum(-1)
+    doubled = 2 * below + equal + 1
     centred = doubled - (k + 1)
     spread = (centred**2).sum((-1, -2))
     return doubled, centred.sum(-2), spread, spread == 0
@@ -157,6 +159,6 @@ def _chance_of_agreement(values: np.ndarray) -> np.ndarray:
     """Chance that the ranks of all later blocks fall as in the first, were every order as likely (Conover 1999)."""
     n, k = values.shape[-2:]
     first = values[..., 0, :]
-    place_in_tie = stats.rankdata(first, "ordinal", axis=-1) - stats.rankdata(first, "min", axis=-1) + 1
+    place_in_tie = np.tril(first[..., None, :] == first[..., :, None]).sum(-1)
     log_orders = special.gammaln(k + 1) - np.log(place_in_tie).sum(-1)
     return np.exp(-(n - 1) * log_orders)

@@ -57,10 +57,10 @@ def leaderboard(
     from ...results.leaderboard import board_grids, boards, boards_csv, page, rank
     from ...results.rendering import render
     from ..config import parse_list
-    from .stored import stored_records
+    from .stored import each_stored_record
     from .written import write
 
-    _, records = stored_records(store, include)
+    _, records = each_stored_record(store, include)
     chosen = _chosen(records, parse_list("--task", task), protocol and protocol.value)
     hashes = [each for text in settings or () for each in parse_list("--settings", text) or ()]
     ranked = [(board, rank(board)) for board in boards(chosen, hashes)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...foundation.errors import UserError
@@ -18,24 +18,40 @@ MOST_DAMAGED = 3
 def stored_records(
     store: Path | None, include: Sequence[Path] | None, task: str | None = None
 ) -> tuple[Store, list[Record]]:
-    """The store and all its readable records; a damaged one is named on standard error and passed over.
+    """The store and all its readable records; see `each_stored_record`."""
+    found, records = each_stored_record(store, include, task)
+    return found, list(records)
 
-    What is not given is taken from cxrbench.toml, as `run` does. Raises UserError where there is no store, or
-    nothing in it.
+
+def each_stored_record(
+    store: Path | None, include: Sequence[Path] | None, task: str | None = None
+) -> tuple[Store, Iterator[Record]]:
+    """The store and its readable records, read one after the other; a damaged one is named on standard error and
+    passed over.
+
+    What is not given is taken from cxrbench.toml, as `run` does. Raises UserError where there is no store, and, when
+    all is read, where there is nothing in it.
     """
     config = run_config({"store": store, "include": include}, needs_grid=False)
-    store = config.store
     for file in config.include:
         include_file(file)
-    if not store.is_dir():
-        raise UserError(f"--store {store}: no such folder; `cxrbench run` makes one")
+    if not config.store.is_dir():
+        raise UserError(f"--store {config.store}: no such folder; `cxrbench run` makes one")
+    found = Store(config.store)
+    return found, _readable(found, task)
+
+
+def _readable(store: Store, task: str | None) -> Iterator[Record]:
     damaged: list[UserError] = []
-    records = [each for each in Store(store).records(damaged.append) if task in (None, each.task)]
+    found = 0
+    for record in store.records(damaged.append):
+        if task in (None, record.task):
+            found += 1
+            yield record
     for error in damaged[:MOST_DAMAGED]:
         print(f"cxrbench: {error}", file=sys.stderr)
     if len(damaged) > MOST_DAMAGED:
         print(f"cxrbench: and {len(damaged) - MOST_DAMAGED} more damaged records", file=sys.stderr)
-    if not records:
+    if not found:
         what = "no records" if task is None else f"no records of task {task}"
-        raise UserError(f"--store {store}: {what}; `cxrbench run` makes some")
-    return Store(store), records
+        raise UserError(f"--store {store.path}: {what}; `cxrbench run` makes some")

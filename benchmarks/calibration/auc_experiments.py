@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from cxrbench.stats.delong import delong_ci, delong_test
-from cxrbench.stats.macro_auc import macro_auc_test
+from cxrbench.stats import delong_ci, delong_test, macro_auc_test
 
 from .measured import Measured, coverage, false_alarms, normal_power, power_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from cxrbench.stats.bootstrap import bootstrap_ci
+from cxrbench.stats import bootstrap_ci
 
 from .auc_experiments import CLUSTERED, SINGLE, scores, true_auc
 from .measured import Measured, coverage

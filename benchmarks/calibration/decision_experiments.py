@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from cxrbench.stats.marginal_homogeneity import bowker_test, stuart_maxwell_test
-from cxrbench.stats.mcnemar import clustered_mcnemar_test, mcnemar_test
+from cxrbench.stats import bowker_test, clustered_mcnemar_test, mcnemar_test, stuart_maxwell_test
 
 from .measured import LEVEL, Measured, coverage, false_alarms, normal_power, power_of
 
@@ -73,6 +72,33 @@ def experiments(n: int, rng: np.random.Generator) -> Iterator[Measured]:
             yield power_of(FAMILY, name, setting, p_value, theory(joint, classes.n), "noncentral chi-squared")
 
 
+def correctness(
+    groups: np.ndarray, n: int, rng: np.random.Generator, right_a: float, right_b: float, within_patient: float = 0.4
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which images [n, N] two models get right: correlated between the models, and within patients for each model."""
+    own = rng.standard_normal((2, n, int(groups.max()) + 1))[..., groups]
+    image = np.sqrt(0.5) * (rng.standard_normal((n, len(groups))) + rng.standard_normal((2, n, len(groups))))
+    ease = np.sqrt(within_patient) * own + np.sqrt(1 - within_patient) * image
+    a, b = ease < stats.norm.ppf([right_a, right_b])[:, None, None]
+    return a, b
+
+
+def mcnemar_power(n: int, only_a: float, only_b: float, exact: bool) -> float:
+    """Chance to reject, summed over all numbers of discordant pairs and all their divisions."""
+    share = only_a / (only_a + only_b)
+    rejected = 0.0
+    chances = stats.binom.pmf(np.arange(n + 1), n, only_a + only_b)
+    chances[0] = 0
+    for discordant in np.flatnonzero(chances > 1e-12):
+        first = np.arange(discordant + 1)
+        if exact:
+            p_value = np.minimum(2 * stats.binom.cdf(np.minimum(first, discordant - first), discordant, 0.5), 1)
+        else:
+            p_value = stats.chi2.sf((2 * first - discordant) ** 2 / discordant, 1)
+        rejected += chances[discordant] * stats.binom.pmf(first, discordant, share)[p_value < LEVEL].sum()
+    return float(rejected)
+
+
 def _mcnemar(n: int, rng: np.random.Generator) -> Iterator[Measured]:
     ways: dict[str, bool | None] = {"McNemar": None, "McNemar, exact": True, "McNemar, chi-squared": False}
     for (setting, (size, only_a, only_b)), other in zip(PAIRS.items(), OTHER_PAIRS, strict=True):
@@ -104,17 +130,6 @@ def _clustered_mcnemar(n: int, rng: np.random.Generator) -> Iterator[Measured]:
         yield coverage("Intervals", name, setting, result.ci_low, result.ci_high, right - worse)
 
 
-def correctness(
-    groups: np.ndarray, n: int, rng: np.random.Generator, right_a: float, right_b: float, within_patient: float = 0.4
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which images [n, N] two models get right: correlated between the models, and within patients for each model."""
-    own = rng.standard_normal((2, n, int(groups.max()) + 1))[..., groups]
-    image = np.sqrt(0.5) * (rng.standard_normal((n, len(groups))) + rng.standard_normal((2, n, len(groups))))
-    ease = np.sqrt(within_patient) * own + np.sqrt(1 - within_patient) * image
-    a, b = ease < stats.norm.ppf([right_a, right_b])[:, None, None]
-    return a, b
-
-
 def _tables(joint: np.ndarray, n_images: int, n: int, rng: np.random.Generator) -> np.ndarray:
     """Tables of counts [n, K, K]."""
     return rng.multinomial(n_images, joint.ravel() / joint.sum(), size=n).reshape(n, *joint.shape)
@@ -123,23 +138,6 @@ def _tables(joint: np.ndarray, n_images: int, n: int, rng: np.random.Generator) 
 def _discordant(only_a: float, only_b: float) -> np.ndarray:
     both = (1 - only_a - only_b) * 0.8
     return np.array([[both, only_a], [only_b, 1 - only_a - only_b - both]])
-
-
-def mcnemar_power(n: int, only_a: float, only_b: float, exact: bool) -> float:
-    """Chance to reject, summed over all numbers of discordant pairs and all their divisions."""
-    share = only_a / (only_a + only_b)
-    rejected = 0.0
-    for discordant in range(1, n + 1):
-        chance = stats.binom.pmf(discordant, n, only_a + only_b)
-        if chance < 1e-12:
-            continue
-        first = np.arange(discordant + 1)
-        if exact:
-            p_value = np.minimum(2 * stats.binom.cdf(np.minimum(first, discordant - first), discordant, 0.5), 1)
-        else:
-            p_value = stats.chi2.sf((2 * first - discordant) ** 2 / discordant, 1)
-        rejected += chance * stats.binom.pmf(first, discordant, share)[p_value < LEVEL].sum()
-    return float(rejected)
 
 
 def _stuart_maxwell_power(joint: np.ndarray, n: int) -> float:

@@ -128,6 +128,7 @@ def _margins(axes: Axes, measured: Sequence[Measured]) -> None:
         ],
     )
     axes.set_ylim(0, 122)
+    axes.set_yticks(range(0, 101, 20))
     handles, names = axes.get_legend_handles_labels()
     axes.legend(handles[:2], names[:2], loc="upper center", ncols=2)
     axes.set_ylabel("rejected, %")

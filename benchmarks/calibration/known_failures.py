@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cxrbench.stats.confusion import confusion_between
-from cxrbench.stats.delong import delong_test
-from cxrbench.stats.marginal_homogeneity import stuart_maxwell_test
-from cxrbench.stats.mcnemar import clustered_mcnemar_test, mcnemar_test
-from cxrbench.stats.paired import corrected_paired_t_test, paired_t_test, pool_t_test
-from cxrbench.stats.replicate_bootstrap import replicate_bootstrap_ci
-from cxrbench.stats.signed_rank import wilcoxon_test
-from cxrbench.stats.weighted import weighted_mean
+from cxrbench.stats import (
+    clustered_mcnemar_test,
+    confusion_between,
+    corrected_paired_t_test,
+    delong_test,
+    mcnemar_test,
+    paired_t_test,
+    pool_t_test,
+    replicate_bootstrap_ci,
+    stuart_maxwell_test,
+    weighted_mean,
+    wilcoxon_test,
+)
 
 from .auc_experiments import Images, scores
 from .decision_experiments import correctness, mcnemar_power

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import integrate, stats
 
-from cxrbench.stats.multiplicity import benjamini_hochberg, holm
-from cxrbench.stats.paired import corrected_paired_t_test, paired_t_test, pool_t_test
-from cxrbench.stats.rank_tests import friedman_test, nemenyi
-from cxrbench.stats.signed_rank import wilcoxon_test
+from cxrbench.stats import (
+    benjamini_hochberg,
+    corrected_paired_t_test,
+    friedman_test,
+    holm,
+    nemenyi,
+    paired_t_test,
+    pool_t_test,
+    wilcoxon_test,
+)
 
 from .draws import cross_validated, drawn_from_pools
 from .measured import LEVEL, Measured, false_alarms, power_of
@@ -60,6 +66,11 @@ def experiments(n: int, rng: np.random.Generator) -> Iterator[Measured]:
     yield from _cross_validation(n, rng)
     yield from _ranks(n, rng)
     yield from _families(n, rng)
+
+
+def t_power(noncentrality: float, df: int) -> float:
+    critical = stats.t.isf(LEVEL / 2, df)
+    return float(stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(-critical, df, noncentrality))
 
 
 def _paired(n: int, rng: np.random.Generator) -> Iterator[Measured]:
@@ -161,11 +172,6 @@ def _families(n: int, rng: np.random.Generator) -> Iterator[Measured]:
     mixed = np.concatenate([rng.random((n, 9)), np.full((n, 5), 1e-9)], axis=1)
     setting = "medium: 9 true nulls beside 5 clear differences"
     yield false_alarms("Several tests", "Holm, beside true differences", setting, holm(mixed)[:, :9].min(axis=1))
-
-
-def t_power(noncentrality: float, df: int) -> float:
-    critical = stats.t.isf(LEVEL / 2, df)
-    return float(stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(-critical, df, noncentrality))
 
 
 def _wilcoxon_power(shift: float, n: int) -> float:

@@ -7,7 +7,7 @@ import json
 import tempfile
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+_RECORD, _PREDICTIONS = "record.json", "predictions.parquet"
 MOST_BYTES = 2**31
 # The earliest date a zip can hold: equal baselines are equal files.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -61,7 +62,7 @@ class Baseline:
     Attributes:
         trials: of every cell, in the order of cells and replicates.
         expectations: one a cell.
-        made_by: version of cxrbench.
+        made_by: cxrbench and its version.
     """
 
     trials: tuple[Trial, ...]
@@ -82,7 +83,7 @@ class Baseline:
         members = [(_folder(number), _members(trial)) for number, trial in enumerate(self.trials)]
         manifest = {
             "format_version": FORMAT_VERSION,
-            "made_by": version("cxrbench"),
+            "made_by": _own_version(),
             "cells": [{**vars(cell), **vars(each)} for cell, each in self.expectations.items()],
             "trials": [
                 {"folder": folder, "sha256": {name: hashlib.sha256(held).hexdigest() for name, held in files.items()}}
@@ -156,7 +157,11 @@ class _Manifest(Settings):
     trials: tuple[_ManifestTrial, ...] = Field(min_length=1)
 
 
-_RECORD, _PREDICTIONS = "record.json", "predictions.parquet"
+def _own_version() -> str:
+    try:
+        return f"cxrbench {metadata.version('cxrbench')}"
+    except metadata.PackageNotFoundError:
+        return "cxrbench, from its sources"
 
 
 def _folder(number: int) -> str:

@@ -17,15 +17,22 @@ from benchmarks.calibration.decision_experiments import correctness
 from benchmarks.calibration.draws import cross_validated, drawn_from_pools
 from benchmarks.calibration.measured import Measured, false_alarms, power_of
 from benchmarks.calibration.score_experiments import t_power
-from cxrbench.stats.confusion import confusion_between
-from cxrbench.stats.delong import delong_ci, delong_test
-from cxrbench.stats.marginal_homogeneity import bowker_test, stuart_maxwell_test
-from cxrbench.stats.mcnemar import clustered_mcnemar_test, mcnemar_test
-from cxrbench.stats.multiplicity import holm
-from cxrbench.stats.paired import corrected_paired_t_test, paired_t_test, pool_t_test
-from cxrbench.stats.power import power
-from cxrbench.stats.rank_tests import friedman_test
-from cxrbench.stats.signed_rank import wilcoxon_test
+from cxrbench.stats import (
+    bowker_test,
+    clustered_mcnemar_test,
+    confusion_between,
+    corrected_paired_t_test,
+    delong_ci,
+    delong_test,
+    friedman_test,
+    holm,
+    mcnemar_test,
+    paired_t_test,
+    pool_t_test,
+    power,
+    stuart_maxwell_test,
+    wilcoxon_test,
+)
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = 2000
@@ -155,7 +162,8 @@ def test_verdicts_need_more_than_chance() -> None:
     assert false_alarms("", "", "", p_value).verdict == "as stated"
     p_value[:140] = 0.01
     assert false_alarms("", "", "", p_value).verdict == "liberal"
-    assert false_alarms("", "", "", p_value[:1000][::10]).verdict == "as stated"
+    # As large a share of 100 experiments is chance.
+    assert false_alarms("", "", "", p_value[133:233]).verdict == "as stated"
     assert power_of("", "", "", p_value, 0.3, "theory").verdict == "below theory"
     # Clopper and Pearson for 8 of 20: R's binom.test(8, 20).
     assert Measured("", "", "", "power", 8, 20, 0.5).interval == pytest.approx((0.1911901, 0.6394574), abs=1e-7)
