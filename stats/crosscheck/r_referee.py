@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -70,6 +71,7 @@ def _quiet_r() -> Iterator[Any]:
     level = logging.getLogger("rpy2").level
     logging.getLogger("rpy2").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
+        stack.enter_context(_same_environment())
         stack.callback(logging.getLogger("rpy2").setLevel, level)
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
@@ -88,3 +90,19 @@ def _quiet_r() -> Iterator[Any]:
         except Exception as error:  # rpy2 raises whatever it meets where R is missing or broken
             raise NoRError(f"rpy2 finds no R ({error})") from error
         yield robjects
+
+
+@contextmanager
+def _same_environment() -> Iterator[None]:
+    """The environment that programs started from this process get: afterwards as before.
+
+    R puts its libraries, and all that lie beside them, before those that programs started from here were built for.
+    """
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in {*os.environ, "LD_LIBRARY_PATH"} - set(before):
+            os.environ.pop(name, None)
+            os.unsetenv(name)
+        os.environ.update(before)

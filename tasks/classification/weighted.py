@@ -25,23 +25,32 @@ def weighted_metric(
     Args:
         predictions: of one trial, N rows.
         metric: its name.
-        main: labels of the mean `auc` of multi-label tasks; all where empty.
+        main: labels of the means of multi-label tasks; all where empty.
         negative: class that means healthy, for the binary metrics of single-label tasks.
     """
+    name, _, label = metric.partition("/")
+    if label and label not in predictions.labels:
+        return None
+    main = predictions.labels if predictions.exclusive or not main else main
+    chosen = [index for index, each in enumerate(predictions.labels) if each in ((label,) if label else main)]
     if metric == "accuracy":
         right, known = decisions(predictions)
         return _ratio((right & known).sum(axis=1), known.sum(axis=1))
-    if metric in ("auc", "auc_all") or metric.startswith("auc/"):
-        return _mean_auc(predictions, metric, main)
-    if predictions.exclusive and metric in ("precision", "recall", "f1", "balanced_accuracy"):
-        return _macro(predictions, "recall" if metric == "balanced_accuracy" else metric)
+    if name in ("auc", "auc_all"):
+        return _mean_auc(predictions, list(range(len(predictions.labels))) if name == "auc_all" else chosen)
+    if name in ("precision", "recall", "f1"):
+        return _of_counts(predictions, name, chosen)
+    if metric == "balanced_accuracy" and predictions.exclusive:
+        return _of_counts(predictions, "recall", chosen)
+    if metric == "brier":
+        return _brier(predictions, chosen)
     if predictions.exclusive and negative is not None and metric in ("binary_accuracy", "binary_auc"):
         return _binary(predictions, metric, predictions.labels.index(negative))
     return None
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> Weighted:
-    """Weighted sum of `above` [N] over the weighted sum of `below` [N]."""
+    """Weighted sum of `above` [N] or [N, K] over the weighted sum of `below`: [B] or [B, K]."""
 
     def values(weights: np.ndarray) -> np.ndarray:
         return _divided(weights @ above.astype(np.float64), weights @ below.astype(np.float64))
@@ -49,14 +58,8 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> Weighted:
     return values
 
 
-def _mean_auc(predictions: Predictions, metric: str, main: Sequence[str]) -> Weighted:
+def _mean_auc(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
     truth, scores = _truth(predictions), _scores(predictions)
-    if metric.startswith("auc/"):
-        chosen = [predictions.labels.index(metric.removeprefix("auc/"))]
-    elif metric == "auc_all" or predictions.exclusive or not main:
-        chosen = list(range(len(predictions.labels)))
-    else:
-        chosen = [index for index, label in enumerate(predictions.labels) if label in main]
     parts = []
     for column in chosen:
         known = np.flatnonzero(~np.isnan(truth[:, column]))
@@ -74,10 +77,15 @@ def _mean_auc(predictions: Predictions, metric: str, main: Sequence[str]) -> Wei
     return mean
 
 
-def _macro(predictions: Predictions, metric: str) -> Weighted:
-    classes = np.arange(len(predictions.labels))
-    is_truth = predictions.table["truth"].to_numpy()[:, None] == classes
-    is_decision = predictions.table["decision"].to_numpy()[:, None] == classes
+def _of_counts(predictions: Predictions, metric: str, chosen: Sequence[int]) -> Weighted:
+    """Precision, recall or F1, averaged over the chosen classes or labels that have a case."""
+    truth, scores = _truth(predictions)[:, chosen], _scores(predictions)[:, chosen]
+    if predictions.exclusive:
+        is_decision = predictions.table["decision"].to_numpy()[:, None] == np.array(chosen)
+    else:
+        is_decision = np.stack(predictions.table["decision"].to_list())[:, chosen] == 1
+    known = ~np.isnan(truth) & ~np.isnan(scores)
+    is_truth, is_decision = (truth == 1) & known, is_decision & known
     counts = [each.astype(np.float64) for each in (is_truth & is_decision, is_truth, is_decision)]
 
     def values(weights: np.ndarray) -> np.ndarray:
@@ -88,6 +96,21 @@ def _macro(predictions: Predictions, metric: str) -> Weighted:
         return _divided(np.nansum(of_class, axis=1), (cases > 0).sum(axis=1))
 
     return values
+
+
+def _brier(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
+    """Summed over the classes of single-label tasks, averaged over the labels of others."""
+    truth, scores = _truth(predictions)[:, chosen], _scores(predictions)[:, chosen]
+    known = ~np.isnan(truth) & ~np.isnan(scores)
+    of_label = _ratio(np.where(known, (truth - scores) ** 2, 0.0), known)
+    if predictions.exclusive:
+        return lambda weights: of_label(weights).sum(axis=1)
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        values = of_label(weights)
+        return _divided(np.nansum(values, axis=1), (~np.isnan(values)).sum(axis=1))
+
+    return mean
 
 
 def _binary(predictions: Predictions, metric: str, negative: int) -> Weighted:

@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,7 +136,7 @@ def test_tables_of_many_pairs_go_without_reading_predictions(replicates: Path, m
     assert (row.ci_low, row.n, row.only_a_right) == (None, None, None)
 
 
-def changed(predictions: Predictions, **columns: object) -> Predictions:
+def changed(predictions: Predictions, **columns: Any) -> Predictions:
     return replace(predictions, table=predictions.table.assign(**columns))
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +240,12 @@ def test_r_is_silent_and_nothing_stays_in_it(live: Referee, capfd: pytest.Captur
     assert list(robjects.r("search()")) == attached
     assert "package:pROC" not in attached
     assert list(robjects.globalenv) == []
+
+
+def test_programs_started_after_asking_r_find_their_own_libraries(live: Referee) -> None:
+    after = subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in after.splitlines() if line.startswith("LD_LIBRARY_PATH=") and "/R/" in line] == []
+    assert "R_HOME" not in os.environ
 
 
 def test_r_without_its_packages_is_named(live: Referee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from cxrbench.tasks.task import Task
 
 from ..results.stores import multi_label, single_label
 
-SINGLE = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "auc/viral")
+SINGLE = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "brier", "auc", "auc/viral", "f1/viral")
 BINARY = ("binary_accuracy", "binary_auc")
-MULTI = ("accuracy", "auc", "auc_all", "auc/Edema")
+MULTI = ("accuracy", "precision", "recall", "f1", "brier", "recall/Edema", "auc", "auc_all", "auc/Edema")
 
 
 def unknown_here_and_there(predictions: Predictions) -> Predictions:
