@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..stats import paired_t_test, pool_t_test
-from ..stats.result import TestResult
 from ..tasks.trial import PairedTest, TestName
 
 
@@ -30,26 +29,8 @@ def tests_over_replicates(
     tests = []
     whole = fraction >= 1
     if "paired t" in asked or whole:
-        tests.append(_shown("paired t", metric, paired_t_test(a, b), decides=whole))
+        tests.append(PairedTest.of(paired_t_test(a, b), "paired t", metric, "replicates", decides=whole))
     if not whole:
         result = pool_t_test(a - b, fraction, scale=float(np.abs([a, b]).max()))
-        tests.append(_shown("pool t", metric, result, decides=True))
+        tests.append(PairedTest.of(result, "pool t", metric, "replicates"))
     return tuple(tests)
-
-
-def _shown(name: TestName, metric: str, result: TestResult, decides: bool) -> PairedTest:
-    return PairedTest(
-        name=name,
-        subject=metric,
-        unit="replicates",
-        n=int(result.n),
-        estimate=float(result.estimate),
-        ci_low=float(result.ci_low),
-        ci_high=float(result.ci_high),
-        statistic=float(result.statistic),
-        df=float(result.df),
-        p_value=float(result.p_value),
-        log10_p=float(result.log10_p),
-        decides=decides,
-        degenerate=result.degenerate,
-    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..stats.result import TestResult
     from .predictions import Predictions
 
 PROTOCOLS = ("frozen", "finetune")
@@ -94,6 +96,20 @@ class PairedTest:
     degenerate: str | None = None
     p_adjusted: float | None = None
 
+    @classmethod
+    def of(cls, result: TestResult, name: TestName, subject: str, unit: str, decides: bool = True) -> PairedTest:
+        """A result of `cxrbench.stats` under its name; what it did not compute is None."""
+        numbers = ("estimate", "ci_low", "ci_high", "statistic", "df", "p_value", "log10_p")
+        return cls(
+            name=name,
+            subject=subject,
+            unit=unit,
+            n=int(result.n),
+            decides=decides,
+            degenerate=result.degenerate,
+            **{each: _number(getattr(result, each)) for each in numbers},
+        )
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -120,3 +136,8 @@ class Comparison:
     only_a_right: int
     only_b_right: int
     tests: tuple[PairedTest, ...] = ()
+
+
+def _number(value: float) -> float | None:
+    """None for NaN; infinite statistics stay."""
+    return None if math.isnan(value) else float(value)

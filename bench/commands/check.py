@@ -131,11 +131,10 @@ def _refuse_without_rerun(**options: object) -> None:
 
 
 def _show_recording(recording: Recording, path: Path) -> None:
-    from rich.console import Console
-
     from ...results.regression.shown import SYNTHETIC, number
+    from .written import output_console
 
-    console = Console()
+    console = output_console()
     size = path.stat().st_size / 1e6
     console.print(f"[bold]{path}[/]: {len(recording.baseline.trials)} trials, {size:.2f} MB", highlight=False)
     if recording.baseline.synthetic:
@@ -175,12 +174,11 @@ def _show_recording(recording: Recording, path: Path) -> None:
 
 
 def _show_report(report: Report) -> None:
-    from rich.console import Console
-
     from ...results.regression.shown import SYNTHETIC, difference, explanation, metric, number
     from ...results.regression.verdict import Outcome
+    from .written import output_console
 
-    console = Console()
+    console = output_console()
     if report.synthetic:
         console.print(f"[dim]{SYNTHETIC}[/]")
     right = ("baseline", "now", "difference", "margin")

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ...results.grid import Grid
     from ...results.record import Record
 
 
@@ -55,7 +52,7 @@ def leaderboard(
     the data can tell apart.
     """
     from ...results.leaderboard import board_grids, boards, boards_csv, page, rank
-    from ...results.rendering import render
+    from ...results.rendering import render, show_all
     from ..config import parse_list
     from .stored import each_stored_record
     from .written import write
@@ -71,14 +68,7 @@ def leaderboard(
     else:
         most = LATEX_COLUMNS if form is Form.latex else None
         grids = [grid for board, ranking in ranked for grid in board_grids(board, ranking, most)]
-        write((lambda console: _show(grids, console)) if form is Form.text else render(grids, form), out)
-
-
-def _show(grids: Iterable[Grid], console: Console) -> None:
-    from ...results.rendering import show
-
-    for grid in grids:
-        show(grid, console)
+        write((lambda console: show_all(grids, console)) if form is Form.text else render(grids, form), out)
 
 
 def _chosen(records: Iterable[Record], tasks: tuple[str, ...] | None, protocol: str | None) -> Iterator[Record]:

@@ -29,13 +29,12 @@ def ls(
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers more.")] = None,
 ) -> None:
     """List tasks, encoders, datasets, the papers' tables, or the records of a store."""
-    from rich.console import Console
-
     from ...foundation.registry import include as include_file
+    from .written import output_console
 
     for file in include or []:
         include_file(file)
-    console = Console()
+    console = output_console()
     if kind is Kind.records:
         console.print(_records(store))
     else:

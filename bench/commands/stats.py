@@ -30,13 +30,12 @@ def verify(
     ] = None,
 ) -> None:
     """Compare every test with R's pROC, coin and base R. Exit code 1 where one disagrees."""
-    from rich.console import Console
-
     from ...foundation.errors import UserError
     from ...stats.crosscheck import RecordError
     from ...stats.crosscheck import verify as verify_against
+    from .written import output_console
 
-    console = Console()
+    console = output_console()
     try:
         referee = _referee(console, recorded)
         found = verify_against(referee)
@@ -53,14 +52,13 @@ def record(
     out: Annotated[Path | None, typer.Option(help="JSON file to write.  [default: the one in the package]")] = None,
 ) -> None:
     """Ask R, and write its answers down for machines without R."""
-    from rich.console import Console
-
     from ...foundation.errors import UserError
     from ...stats.crosscheck import RECORD, NoRError, write_record
+    from .written import output_console
 
     path = out or RECORD
     try:
-        referee = _ask(Console())
+        referee = _ask(output_console())
         write_record(referee, path)
     except NoRError as error:
         raise _needs_r(error) from error

@@ -160,19 +160,10 @@ def _mapping(rows: Sequence[str]) -> dict[str, str]:
 
 
 def _write(grids: Sequence[Grid], form: Form, out: Path | None, encoders: Sequence[Sequence[str]] = ()) -> None:
-    from ...foundation.files import new_file
-    from ...results.rendering import render, show
+    from ...results.rendering import render, show_all
+    from .written import write
 
-    if out is not None:
-        text = render(grids, form, encoders)
-        with new_file(out) as file:
-            file.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {out}", err=True)
-    elif form is Form.text:
-        from rich.console import Console
-
-        console = Console()
-        for grid in grids:
-            show(grid, console)
+    if form is Form.text:
+        write(lambda console: show_all(grids, console), out)
     else:
-        typer.echo(render(grids, form, encoders), nl=False)
+        write(render(grids, form, encoders), out)

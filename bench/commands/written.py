@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,24 +14,30 @@ if TYPE_CHECKING:
 FILE_WIDTH = 400
 
 
+def output_console(file: TextIO | None = None) -> Console:
+    """A console on `file` or standard output; where that is no terminal, wide enough to cut and fold nothing."""
+    from rich.console import Console
+
+    found = Console(file=file)
+    return found if found.is_terminal else Console(file=file, width=FILE_WIDTH)
+
+
 def write(content: str | Callable[[Console], None], out: Path | None) -> None:
     """Write text, or what a function prints on a console, to standard output or to the file `out`.
 
     What is not a terminal gets plain text that no width cuts. Raises UserError where the file cannot be written.
     """
-    from rich.console import Console
-
     from ...foundation.files import new_file
 
     if out is None:
         if isinstance(content, str):
             sys.stdout.write(content)
         else:
-            content(Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH))
+            content(output_console())
         return
     if not isinstance(content, str):
         text = io.StringIO()
-        content(Console(file=text, width=FILE_WIDTH))
+        content(output_console(text))
         content = text.getvalue()
     with new_file(out) as file:
         file.write_text(content, encoding="utf-8")

@@ -131,7 +131,7 @@ def judge(interval: PairedInterval, margin: float) -> tuple[Outcome, str]:
     if interval.low > -margin or nothing:
         if interval.high < 0:
             return Outcome.PASSED, "passed, but lower than the baseline: the loss is certain and inside the margin"
-        return Outcome.PASSED, "passed: no difference at all" if nothing else "passed"
+        return Outcome.PASSED, "passed"
     if interval.high < 0:
         return Outcome.REGRESSION, "regression: the whole interval is below zero and reaches the margin"
     return Outcome.INCONCLUSIVE, "inconclusive: the interval holds zero and reaches the margin"

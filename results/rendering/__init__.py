@@ -4,6 +4,6 @@ from .csv import csv
 from .forms import FORMS, render
 from .latex import latex
 from .markdown import markdown
-from .text import show
+from .text import show, show_all
 
-__all__ = ["FORMS", "csv", "latex", "markdown", "render", "show"]
+__all__ = ["FORMS", "csv", "latex", "markdown", "render", "show", "show_all"]

@@ -9,7 +9,7 @@ from ..grid import Grid
 from .csv import csv
 from .latex import latex
 from .markdown import markdown
-from .text import show
+from .text import show_all
 
 FORMS = ("text", "markdown", "csv", "latex")
 
@@ -36,7 +36,6 @@ def render(grids: Sequence[Grid], form: str, encoders: Sequence[Sequence[str]] =
 
         file = io.StringIO()
         console = Console(file=file, force_terminal=False)
-        for grid in grids:
-            show(grid, console)
+        show_all(grids, console)
         return file.getvalue()
     raise ValueError(f"unknown form {form!r}; known: {', '.join(FORMS)}")

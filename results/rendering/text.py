@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 GAP = 2
 # Where nothing is bold or underlined.
 BEST, SECOND = "¹", "²"
+
+
+def show_all(grids: Iterable[Grid], console: Console) -> None:
+    """Print tables one below the other, see `show`."""
+    for grid in grids:
+        show(grid, console)
 
 
 def show(grid: Grid, console: Console) -> None:

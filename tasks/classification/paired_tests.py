@@ -12,7 +12,6 @@ from ..trial import PairedTest, TestName
 from .scores import decisions
 
 if TYPE_CHECKING:
-    from ...stats.result import TestResult
     from ..predictions import Predictions
 
 Tests = dict[str, tuple[PairedTest, ...]]
@@ -34,7 +33,7 @@ def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestNa
     if "Stuart-Maxwell" in asked:
         table = confusion_between(decision_a, decision_b, len(a.labels))
         result = stuart_maxwell_test(table)
-        shown = _shown("Stuart-Maxwell", "marginal homogeneity", "images", result, decides=False)
+        shown = PairedTest.of(result, "Stuart-Maxwell", "marginal homogeneity", "images", decides=False)
         tests["accuracy"] = (*tests.get("accuracy", ()), shown)
     if "DeLong" in asked:
         is_truth = truth[:, None] == np.arange(len(a.labels))
@@ -48,7 +47,7 @@ def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestNa
         if "DeLong" in asked and 0 < is_ill.sum() < len(is_ill):
             ill_a, ill_b = (1.0 - _scores(each)[:, index] for each in (a, b))
             result = delong_test(is_ill, ill_a, ill_b, groups=patients)
-            tests["binary_auc"] = (_shown("DeLong", "binary_auc", "images", result),)
+            tests["binary_auc"] = (PairedTest.of(result, "DeLong", "binary_auc", "images"),)
     return tests
 
 
@@ -96,14 +95,14 @@ def _delong(
             scores_b[known, column],
             groups=None if patients is None else patients[known],
         )
-        tests[f"auc/{label}"] = (_shown("DeLong", f"auc/{label}", "images", result),)
+        tests[f"auc/{label}"] = (PairedTest.of(result, "DeLong", f"auc/{label}", "images"),)
     of_main = [column for column in defined if labels[column] in main]
     for metric, columns in (("auc", of_main), ("auc_all", defined)):
         if columns:
             result = macro_auc_test(
                 truth[:, columns].T, scores_a[:, columns].T, scores_b[:, columns].T, groups=patients
             )
-            tests[metric] = (_shown("DeLong", f"{metric}, mean of {len(columns)}", "images", result),)
+            tests[metric] = (PairedTest.of(result, "DeLong", f"{metric}, mean of {len(columns)}", "images"),)
     return tests
 
 
@@ -114,30 +113,7 @@ def _mcnemar(right_a: np.ndarray, right_b: np.ndarray, patients: np.ndarray | No
         from ...stats import mcnemar_test
 
         result = mcnemar_test(confusion_between(right_a, right_b, [True, False]))
-    return _shown("McNemar", "correct decisions", unit, result)
-
-
-def _shown(name: TestName, subject: str, unit: str, result: TestResult, decides: bool = True) -> PairedTest:
-    return PairedTest(
-        name=name,
-        subject=subject,
-        unit=unit,
-        n=int(result.n),
-        estimate=_number(result.estimate),
-        ci_low=_number(result.ci_low),
-        ci_high=_number(result.ci_high),
-        statistic=_number(result.statistic),
-        df=_number(result.df),
-        p_value=_number(result.p_value),
-        log10_p=_number(result.log10_p),
-        decides=decides,
-        degenerate=result.degenerate,
-    )
-
-
-def _number(value: float) -> float | None:
-    """None for what was not computed; infinite statistics stay."""
-    return None if np.isnan(value) else float(value)
+    return PairedTest.of(result, "McNemar", "correct decisions", unit)
 
 
 def _patients(predictions: Predictions) -> np.ndarray | None:
