@@ -144,7 +144,7 @@ def _cell(
 ) -> list[EncoderComparison]:
     """One row a metric of one (variant, protocol, fraction)."""
     several = len(pairs) > 1
-    if several and not interval:
+    if several and not interval and _defined_alike(pairs):
         return [_row(task, pairs, metric, None, None) for metric in metrics or (task.meta.main_metric,)]
     predictions = [(store.predictions(a), store.predictions(b)) for a, b in pairs]
     by_metric = [{each.metric: each for each in task.compare(a, b)} for a, b in predictions]
@@ -207,6 +207,12 @@ def _row(
         tests=tests,
     )
     return replace(row, effect_size=_effect_size(row))
+
+
+def _defined_alike(pairs: Sequence[Pair]) -> bool:
+    """Whether every pair lacks the same metrics on both sides, so that their means are over the same labels."""
+    undefined = [[{key for key, value in each.metrics.items() if value is None} for each in pair] for pair in pairs]
+    return all(of_a == of_b for of_a, of_b in undefined)
 
 
 def _values(pairs: Sequence[Pair], metric: str) -> list[tuple[float | None, float | None]]:

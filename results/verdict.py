@@ -12,26 +12,32 @@ LEVEL = 0.05
 
 
 def verdict(row: EncoderComparison) -> str:
-    """`A is better than B: +0.021 auc, p = 0.003 (Holm), 10 replicates`, or why that cannot be said."""
+    """`A is better than B: +0.021 auc, p = 0.003 (Holm), 10 replicates`, or why that cannot be said.
+
+    The number is the better one's less the other's where one is better, else a's less b's.
+    """
     if row.difference is None:
         return f"{row.metric} is undefined for one of them: nothing can be said"
-    size = f"{row.difference:+.3f} {row.metric}"
+    a_minus_b = f"A - B {row.difference:+.3f} {row.metric}"
     test = row.decider
     if test is None:
-        return f"{size}; no test of it decides, see its interval"
-    counted = f"{row.replicates} replicates" if row.replicates > 1 else _images(row)
+        return f"{a_minus_b}; no test of it decides, see its interval"
+    counted = _counted(row, test)
     if test.degenerate is not None:
-        return f"{size}; {test.name} is degenerate ({test.degenerate}): nothing can be said, {counted}"
+        return f"{a_minus_b}; {test.name} is degenerate ({test.degenerate}): nothing can be said, {counted}"
     p_value = test.p_value if test.p_adjusted is None else test.p_adjusted
     if p_value is None:
-        return f"{size}; {test.name} is undefined: nothing can be said, {counted}"
-    adjusted = "" if test.p_adjusted is None else " (Holm)"
-    said = f"{size}, {p_in_words(p_value, test)}{adjusted}, {counted}"
+        return f"{a_minus_b}; {test.name} is undefined: nothing can be said, {counted}"
+    sure = f"{p_in_words(p_value, test)}{'' if test.p_adjusted is None else ' (Holm)'}, {counted}"
     if p_value >= LEVEL or row.difference == 0:
-        return f"no difference shown: {said}"
+        return f"no difference shown: {a_minus_b}, {sure}"
+    if test.estimate is not None and (test.estimate > 0) != (row.difference > 0):
+        return f"{a_minus_b}, but {test.name} finds {test.estimate:+.3f}: nothing can be said, {counted}"
     a_wins = (row.difference > 0) == row.higher_is_better
     better, worse = (row.a, row.b) if a_wins else (row.b, row.a)
-    words = f"{better} is better than {worse}: {said}"
+    size = f"{row.difference if a_wins else -row.difference:+.3f} {row.metric}"
+    direction = "" if row.higher_is_better else " (lower is better)"
+    words = f"{better} is better than {worse}: {size}{direction}, {sure}"
     if row.ci_low is not None and row.ci_high is not None and row.ci_low <= 0 <= row.ci_high:
         words += "; on this test set: with other patients it may not hold"
     return words
@@ -46,7 +52,11 @@ def p_in_words(p_value: float, test: PairedTest) -> str:
     return "p < 0.001"
 
 
-def _images(row: EncoderComparison) -> str:
+def _counted(row: EncoderComparison, test: PairedTest) -> str:
+    if row.replicates > 1:
+        if test.n == row.replicates:
+            return f"{row.replicates} replicates"
+        return f"{test.n} of {row.replicates} replicates (undefined in the others)"
     if row.n is None:
         return "one replicate"
     if row.patients is None or row.patients == row.n:

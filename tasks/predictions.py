@@ -56,12 +56,22 @@ class Predictions:
             raise UserError(f"{path}: not written by cxrbench (its label names are missing)")
         return cls(table.to_pandas(), tuple(about["labels"]), bool(about["exclusive"]))
 
+    def patients(self) -> np.ndarray:
+        """Each row's patient as a whole number from 0 [N]. Raises RefusedError where one is not named."""
+        codes, _ = pd.factorize(self.table["patient_id"])
+        if (codes < 0).any():
+            raise RefusedError(f"{int((codes < 0).sum())} predictions name no patient_id; run the trial again")
+        return codes
+
     def rows(self, positions: np.ndarray) -> Predictions:
         """Those rows in that order; a row may come several times."""
         return Predictions(self.table.iloc[positions].reset_index(drop=True), self.labels, self.exclusive)
 
     def aligned_with(self, other: Predictions) -> tuple[Predictions, Predictions]:
-        """Both with rows in the order of sample_id. Raises RefusedError where the test sets differ or repeat an id."""
+        """Both with rows in the order of sample_id.
+
+        Raises RefusedError where the test sets differ, repeat an id, or give an image to another patient.
+        """
         if self.labels != other.labels:
             raise RefusedError("the two predictions have different labels; they are of different tasks")
         for each in (self, other):
@@ -79,5 +89,11 @@ class Predictions:
             raise RefusedError(
                 f"the test sets differ in {len(alone)} samples ({', '.join(sorted(alone)[:3])}); "
                 "only trials of one test set can be compared"
+            )
+        moved = mine["sample_id"][(mine["patient_id"] != theirs["patient_id"]).to_numpy()]
+        if len(moved):
+            raise RefusedError(
+                f"{len(moved)} test samples belong to other patients in the other trial ({', '.join(moved[:3])}); "
+                "run both on the same copy of the dataset"
             )
         return Predictions(mine, self.labels, self.exclusive), Predictions(theirs, self.labels, self.exclusive)

@@ -125,6 +125,11 @@ class Task(ABC):
     def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
         """Paired differences between two trials on the same test set. Raises RefusedError where it is not."""
 
+    def paired(self, a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
+        """Both trials' predictions row by row, and of each only what both have. Raises RefusedError where test sets
+        differ."""
+        return a.aligned_with(b)
+
     def weighted(self, predictions: Predictions, metric: str) -> Callable[[np.ndarray], np.ndarray]:
         """A metric as a function of how often each row counts, for the bootstrap.
 

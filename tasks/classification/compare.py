@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,25 +18,21 @@ if TYPE_CHECKING:
 
 
 def compare_classification(task: ClassificationTask, a: Predictions, b: Predictions) -> list[Comparison]:
-    """One Comparison a metric. Raises RefusedError where samples, labels or truth differ, or a score is NaN."""
-    a, b = a.aligned_with(b)
-    truth_a, truth_b = (_column(each, "truth") for each in (a, b))
-    if not np.array_equal(truth_a, truth_b, equal_nan=True):
-        raise RefusedError("the two trials disagree on the truth of their test samples; their label policies differ")
-    for each in (a, b):
-        _refuse_single_nans(each)
-    (right_a, known_a), (right_b, known_b) = decisions(a), decisions(b)
-    both = known_a & known_b
+    """One Comparison a metric. Raises RefusedError as `pair_classification` does."""
+    a, b = pair_classification(a, b)
     scores_a, scores_b = task.score(a), task.score(b)
-    settings, asked = task.settings.labels, task.meta.tests
+    negative, asked = task.settings.labels.negative, task.meta.tests
     if a.exclusive:
-        tests = tests_of_single_label(a, b, asked, settings.negative)
+        tests = tests_of_single_label(a, b, asked, negative)
     else:
-        tests = tests_of_multi_label(a, b, asked, settings.main or a.labels)
+        tests = tests_of_multi_label(a, b, asked, task.settings.labels.main or a.labels)
+    patients = int(a.patients().max(initial=-1)) + 1
     comparisons = []
     for metric, value_a in scores_a.items():
         value_b = scores_b.get(metric)
         difference = None if value_a is None or value_b is None else value_a - value_b
+        of_binary = negative if metric.startswith("binary_") else None
+        (right_a, known), (right_b, _) = decisions(a, of_binary), decisions(b, of_binary)
         comparisons.append(
             Comparison(
                 metric=metric,
@@ -43,13 +40,37 @@ def compare_classification(task: ClassificationTask, a: Predictions, b: Predicti
                 value_b=value_b,
                 difference=difference,
                 n=len(a.table),
-                patients=a.table["patient_id"].nunique(),
-                only_a_right=int((right_a & ~right_b & both).sum()),
-                only_b_right=int((right_b & ~right_a & both).sum()),
+                patients=patients,
+                only_a_right=int((right_a & ~right_b & known).sum()),
+                only_b_right=int((right_b & ~right_a & known).sum()),
                 tests=tests.get(metric, ()),
             )
         )
     return comparisons
+
+
+def pair_classification(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
+    """Both row by row, without scores of labels that one of them did not fit: a mean over other labels is another
+    metric.
+
+    Raises RefusedError where samples, labels, patients or truth differ, or where a score is NaN here and there.
+    """
+    a, b = a.aligned_with(b)
+    truth_a, truth_b = (_column(each, "truth") for each in (a, b))
+    if not np.array_equal(truth_a, truth_b, equal_nan=True):
+        raise RefusedError("the two trials disagree on the truth of their test samples; their label policies differ")
+    for each in (a, b):
+        _refuse_single_nans(each)
+    if a.exclusive:
+        return a, b
+    scores = [_column(each, "scores") for each in (a, b)]
+    unfitted = np.isnan(scores[0]).all(axis=0) | np.isnan(scores[1]).all(axis=0)
+    if not unfitted.any():
+        return a, b
+    blank = [np.where(unfitted, np.nan, each) for each in scores]
+    return tuple(
+        replace(each, table=each.table.assign(scores=list(values))) for each, values in zip((a, b), blank, strict=True)
+    )  # type: ignore[return-value]
 
 
 def _column(predictions: Predictions, name: str) -> np.ndarray:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...stats import clustered_mcnemar_test, confusion_between, delong_test, macro_auc_test, stuart_maxwell_test
+from ...stats import (
+    clustered_mcnemar_test,
+    confusion_between,
+    delong_test,
+    macro_auc_test,
+    mcnemar_test,
+    stuart_maxwell_test,
+)
 from ..trial import PairedTest, TestName
 from .scores import decisions
 
@@ -42,7 +49,7 @@ def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestNa
         index = a.labels.index(negative)
         is_ill = truth != index
         if "McNemar" in asked:
-            right_a, right_b = ((each != index) == is_ill for each in (decision_a, decision_b))
+            right_a, right_b = (decisions(each, negative)[0][:, 0] for each in (a, b))
             tests["binary_accuracy"] = (_mcnemar(right_a, right_b, patients),)
         if "DeLong" in asked and 0 < is_ill.sum() < len(is_ill):
             ill_a, ill_b = (1.0 - _scores(each)[:, index] for each in (a, b))
@@ -110,15 +117,13 @@ def _mcnemar(right_a: np.ndarray, right_b: np.ndarray, patients: np.ndarray | No
     if patients is not None:
         result = clustered_mcnemar_test(right_a, right_b, patients)
     else:
-        from ...stats import mcnemar_test
-
         result = mcnemar_test(confusion_between(right_a, right_b, [True, False]))
     return PairedTest.of(result, "McNemar", "correct decisions", unit)
 
 
 def _patients(predictions: Predictions) -> np.ndarray | None:
     """Patient of each image [N] as a whole number; None where every image is a patient of its own."""
-    _, codes = np.unique(predictions.table["patient_id"].to_numpy(dtype=str), return_inverse=True)
+    codes = predictions.patients()
     return codes if codes.max(initial=-1) + 1 < len(codes) else None
 
 

@@ -119,11 +119,16 @@ def undefined_notes(metrics: Metrics) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def decisions(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+def decisions(predictions: Predictions, negative: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Whether each decision is right, and whether it is one at all (truth and score known).
 
-    Both bool, [N, 1] for single-label and [N, labels] for multi-label predictions.
+    Both bool, [N, 1] for single-label and [N, labels] for multi-label predictions. With `negative`, a class of a
+    single-label task, it is the decision between that class and all others.
     """
+    if negative is not None:
+        index = predictions.labels.index(negative)
+        ill, called_ill = (predictions.table[name].to_numpy() != index for name in ("truth", "decision"))
+        return (ill == called_ill)[:, None], np.ones((len(ill), 1), dtype=bool)
     if predictions.exclusive:
         right = predictions.table["truth"].to_numpy() == predictions.table["decision"].to_numpy()
         return right[:, None], np.ones((len(right), 1), dtype=bool)

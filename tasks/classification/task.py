@@ -144,6 +144,11 @@ class ClassificationTask(Task):
             return score_single_label(predictions, self.settings.labels.negative)
         return score_multi_label(predictions, self.settings.labels.main or predictions.labels)
 
+    def paired(self, a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
+        from .compare import pair_classification
+
+        return pair_classification(a, b)
+
     def weighted(self, predictions: Predictions, metric: str) -> Callable[[np.ndarray], np.ndarray]:
         from .weighted import weighted_metric
 

@@ -119,8 +119,8 @@ def _binary(predictions: Predictions, metric: str, negative: int) -> Weighted:
         if not 0 < is_ill.sum() < len(is_ill):
             return lambda weights: np.full(len(weights), np.nan)
         return weighted_auc(is_ill, 1.0 - _scores(predictions)[:, negative])
-    right = (predictions.table["decision"].to_numpy() != negative) == is_ill
-    return _ratio(right, np.ones_like(right))
+    right, known = decisions(predictions, predictions.labels[negative])
+    return _ratio(right[:, 0], known[:, 0])
 
 
 def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from cxrbench.tasks.predictions import Predictions
 from cxrbench.tasks.registry import tasks
 
 from .stores import multi_label, put, single_label
+from .test_verdict import by_hand
 
 
 def compared(store: Path, task: str = "chexpert", **options: object) -> list[EncoderComparison]:
@@ -72,7 +73,8 @@ def test_swapping_the_encoders_mirrors_every_number(replicates: Path) -> None:
     (mirrored,) = compared(replicates)
     assert (row.difference, row.mean_a) == (pytest.approx(-mirrored.difference), mirrored.mean_b)  # type: ignore[operator]
     assert [test.p_value for test in row.tests] == pytest.approx([test.p_value for test in mirrored.tests])
-    assert row.verdict.startswith("good is better than scratch: -")
+    # The sentence counts from the better one's side whatever the order.
+    assert row.verdict == mirrored.verdict
 
 
 def test_one_replicate_is_tested_over_images_and_labels_by_delong_with_holm(tmp_path: Path) -> None:
@@ -170,6 +172,84 @@ def test_a_label_that_was_not_fitted_is_left_out_of_the_tests(tmp_path: Path) ->
     rows = compared(tmp_path)
     assert rows[0].tests[0].subject == "auc, mean of 4"
     assert "auc/Consolidation" not in {row.metric for row in rows}
+    # Both means are over the four labels that both have, as the test's.
+    assert [row.difference for row in rows] == pytest.approx([row.tests[0].estimate for row in rows], rel=1e-9)
+    assert rows[0].mean_b == pytest.approx(np.mean([row.mean_b for row in rows[1:]]))
+
+
+def test_replicates_with_a_label_that_one_did_not_fit_are_compared_without_it(tmp_path: Path) -> None:
+    for number in range(2):
+        unfitted = multi_label(1.5, number)
+        scores = np.stack(unfitted.table["scores"].to_list())
+        scores[:, 2] = np.nan
+        put(tmp_path, changed(unfitted, scores=list(scores)), encoder="good", replicate=number)
+        put(tmp_path, multi_label(0.8, 9 + number), replicate=number)
+    (row,) = compared(tmp_path, interval=False)
+    of_four = [
+        np.mean([each.metrics[f"auc/{label}"] for label in unfitted.labels if label != "Consolidation"])
+        for each in Store(tmp_path).records()
+        if each.encoder == "scratch"
+    ]
+    assert row.mean_b == pytest.approx(np.mean(of_four))
+
+
+def test_binary_decisions_are_counted_by_themselves(tmp_path: Path) -> None:
+    # Classes 0 is healthy. A takes one ill class for another, which the binary view forgives.
+    truth, right, forgiven = [0, 1, 2, 1], [0, 1, 2, 1], [0, 2, 2, 1]
+    whole = single_label(0.5, 1, n=4)
+    put(tmp_path, changed(whole, truth=truth, decision=forgiven), "pediatric_pneumonia", encoder="good")
+    put(tmp_path, changed(whole, truth=truth, decision=right), "pediatric_pneumonia")
+    by_class, binary = compared(tmp_path, "pediatric_pneumonia", metrics=("accuracy", "binary_accuracy"))
+    assert (by_class.only_a_right, by_class.only_b_right) == (0, 1)
+    assert (binary.only_a_right, binary.only_b_right) == (0, 0)
+
+
+def test_an_interval_that_resamples_cannot_support_is_left_out(tmp_path: Path) -> None:
+    # One positive in the test set: over a third of the resamples hold none.
+    truth = [[1.0 if row == 0 else float(value) for value in (0, *rest)] for row, (_, *rest) in enumerate(truths())]
+    for encoder, seed in (("good", 1), ("scratch", 2)):
+        put(tmp_path, changed(multi_label(1.5, seed), truth=truth), encoder=encoder)
+    rows = {row.metric: row for row in compared(tmp_path)}
+    assert rows["auc/Atelectasis"].ci_low is None
+    assert rows["auc/Edema"].ci_low is not None
+
+
+def truths() -> list[list[float]]:
+    return np.stack(multi_label(1, 1).table["truth"].to_list()).tolist()
+
+
+def test_a_test_set_of_one_patient_has_no_interval(tmp_path: Path) -> None:
+    for encoder, seed in (("good", 1), ("scratch", 2)):
+        put(tmp_path, changed(multi_label(1.5, seed), patient_id="p"), encoder=encoder)
+    row = compared(tmp_path)[0]
+    assert row.ci_low is None
+    assert "positives in a single group" in row.verdict
+
+
+def test_replicates_of_other_test_sets_are_refused(tmp_path: Path) -> None:
+    for number, n in enumerate((120, 100)):
+        for encoder, skill in (("good", 1.5), ("scratch", 0.8)):
+            put(tmp_path, multi_label(skill, number, n=n), encoder=encoder, replicate=number)
+    with pytest.raises(RefusedError, match="test sets differ in 20 samples"):
+        compared(tmp_path)
+
+
+def test_an_image_of_another_patient_is_refused(tmp_path: Path) -> None:
+    other = multi_label(1.5, 1)
+    put(tmp_path, changed(other, patient_id=["new", *other.table["patient_id"][1:]]), encoder="good")
+    put(tmp_path, multi_label(0.8, 2))
+    with pytest.raises(RefusedError, match=r"1 test samples belong to other patients in the other trial \(s0000\)"):
+        compared(tmp_path)
+
+
+def test_predictions_without_a_patient_are_refused(tmp_path: Path) -> None:
+    for encoder, seed in (("good", 1), ("scratch", 2)):
+        each = multi_label(1.5, seed)
+        put(tmp_path, changed(each, patient_id=[*each.table["patient_id"][:-1], ""]), encoder=encoder)
+    assert compared(tmp_path)[0].patients == 61
+    missing = changed(multi_label(1.5, 1), patient_id=[None, *multi_label(1.5, 1).table["patient_id"][1:]])
+    with pytest.raises(RefusedError, match="1 predictions name no patient_id"):
+        missing.patients()
 
 
 def test_mixed_task_versions_are_refused(tmp_path: Path) -> None:
@@ -220,16 +300,5 @@ def test_json_and_csv_hold_every_test(replicates: Path) -> None:
 
 
 def test_infinite_statistics_are_written_as_words() -> None:
-    row = compared_by_hand(statistic=float("inf"))
+    row = by_hand(statistic=float("inf"))
     assert json.loads(as_json([row]))[0]["tests"][0]["statistic"] == "inf"
-
-
-def compared_by_hand(**changes: object) -> EncoderComparison:
-    from cxrbench.tasks.trial import PairedTest
-
-    test = PairedTest("pool t", "auc", "replicates", 3, 0.1, 0.1, 0.1, 1.0, 2.0, 0.0, None, True, "constant")
-    return EncoderComparison(
-        *("a", "b", "chexpert", "default", "frozen"),
-        *(10.0, "auc", True, 3, 9, 9, False, 0.8, 0.7, 0.1, 0.0, None, None, None, 3, 0, 1, 0),
-        tests=(replace(test, **changes),),  # type: ignore[arg-type]
-    )
