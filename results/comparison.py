@@ -30,6 +30,7 @@ class EncoderComparison:
         higher_is_better: its direction.
         replicates: pairs of trials.
         n, patients: test images, and patients among them.
+        contaminated: which of the two saw images of this dataset in pretraining.
         mean_a, mean_b: of the metric over the pairs where both are defined; None where none is.
         difference: mean of a - b.
         sd: standard deviation of a - b over the pairs; None with fewer than two.
@@ -56,6 +57,7 @@ class EncoderComparison:
     n: int | None
     patients: int | None
     synthetic: bool
+    contaminated: tuple[str, ...]
     mean_a: float | None
     mean_b: float | None
     difference: float | None
@@ -193,6 +195,7 @@ def _row(
         n=comparisons[0].n if comparisons else None,
         patients=comparisons[0].patients if comparisons else None,
         synthetic=one.synthetic or other.synthetic,
+        contaminated=tuple(encoder.encoder for encoder, *_ in zip(*pairs, strict=True) if encoder.contaminated),
         mean_a=float(both[:, 0].mean()) if len(both) else None,
         mean_b=float(both[:, 1].mean()) if len(both) else None,
         difference=float(differences.mean()) if len(both) else None,

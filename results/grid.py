@@ -6,6 +6,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class About:
+    """What a cell shows, as records name it.
+
+    Attributes:
+        fraction: per cent of the training patients.
+        settings: hash of the settings of our number; empty for a paper's.
+    """
+
+    task: str
+    variant: str
+    protocol: str
+    fraction: float
+    metric: str
+    settings: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """One cell.
 
@@ -20,6 +37,7 @@ class Entry:
         published: a paper's number, not ours.
         contaminated: the encoder saw images of this dataset in pretraining.
         source: where a published number stands.
+        about: what it is a number of; None for what is not measured, such as a rank.
     """
 
     value: float | None = None
@@ -33,6 +51,7 @@ class Entry:
     published: bool = False
     contaminated: bool = False
     source: str = ""
+    about: About | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +65,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A row's label and one Entry a column; neighbours of one group stand together under its name."""
+    """A row's label and one Entry a column; neighbours of one group stand together under its name.
+
+    Attributes:
+        encoder: behind the row; empty where it has none.
+    """
 
     label: str
     entries: tuple[Entry, ...]
     group: str = ""
+    encoder: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,16 @@ from .record_versions import SCHEMA_VERSION, upgraded
 
 # Raised when a change in code that is shared by all tasks changes results.
 RESULTS_VERSION = 1
+# Of the hash of weights, where people see it.
+HASH_DIGITS = 12
+_KINDS = {
+    str: "a text",
+    int: "a whole number",
+    (int, float): "a number",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Record:
         resolved: what was decided while running: strengths, epochs, thresholds.
         notes: sentences for whoever reads the numbers.
         provenance: versions, device, code revision, start and duration.
+        predictions_sha256: hash of predictions.parquet, from which the metrics were computed; empty where not known.
     """
 
     fingerprint: str
@@ -91,6 +102,7 @@ class Record:
     notes: list[str] = field(default_factory=list)
     code: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    predictions_sha256: str = ""
     results_version: int = RESULTS_VERSION
     schema_version: int = SCHEMA_VERSION
 
@@ -98,6 +110,21 @@ class Record:
     def place(self) -> Path:
         """Folder of this record inside its store."""
         return place_of(self, self.fingerprint)
+
+    @property
+    def weights_name(self) -> str:
+        """What tells one set of weights from another: the head of their hash, or the architecture of random ones.
+
+        Random weights are drawn anew for every replicate of a fine-tuning, so their hashes differ by right.
+        """
+        if self.weights.get("seed") is not None:
+            return f"random, {self.weights.get('arch', 'unknown architecture')}"
+        return str(self.weights.get("sha256", ""))[:HASH_DIGITS] or "unknown"
+
+    @property
+    def contaminated(self) -> bool:
+        """Whether the encoder saw images of this task's dataset in pretraining."""
+        return self.dataset.get("name") in self.weights.get("contamination", ())
 
     def to_json(self) -> str:
         """The text of record.json. Raises ValueError on NaN: undefined values are None."""
@@ -110,7 +137,7 @@ class Record:
         Raises UserError naming the file where it is cut, foreign or of a newer version.
         """
         try:
-            values = from_json(path.read_bytes())
+            values = from_json(path.read_bytes(), allow_inf_nan=False)
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         except ValueError as error:
@@ -129,6 +156,9 @@ class Record:
         lacking = needed - values.keys()
         if lacking:
             raise UserError(f"{path}: lacks {', '.join(sorted(lacking))}; remove its folder and run the command again")
+        wrong = _wrong_kind(values)
+        if wrong is not None:
+            raise UserError(f"{path}: {wrong}; remove its folder and run the command again")
         return cls(**{key: value for key, value in values.items() if key in known})
 
 
@@ -137,6 +167,29 @@ def _field_names() -> tuple[frozenset[str], frozenset[str]]:
     """Fields that a record may have, and those that it must have: what came later has a default."""
     needed = (one.name for one in fields(Record) if one.default is MISSING and one.default_factory is MISSING)
     return frozenset(one.name for one in fields(Record)), frozenset(needed)
+
+
+def _wrong_kind(values: dict[str, Any]) -> str | None:
+    """The first field that is not what a record holds there, in words; None where all are."""
+    for name, kind in _kinds().items():
+        value = values.get(name)
+        if name in values and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            return f"{name} is not {_KINDS[kind]}"
+    lists = {"notes": values.get("notes", []), "weights.contamination": values["weights"].get("contamination", [])}
+    for name, found in lists.items():
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            return f"{name} is not a list of texts"
+    for name, metric in values["metrics"].items():
+        if metric is not None and (isinstance(metric, bool) or not isinstance(metric, int | float)):
+            return f"metrics.{name} is not a number or null"
+    return None
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    """Field -> the type that JSON gives for it."""
+    by_annotation = {"str": str, "int": int, "float": (int, float), "bool": bool, "dict": dict, "list": list}
+    return {one.name: by_annotation[str(one.type).split("[")[0]] for one in fields(Record)}
 
 
 def place_of(trial: Any, fingerprint: str) -> Path:

@@ -17,12 +17,15 @@ def upgraded(values: Values, version: int) -> Values:
     return values
 
 
-def _named_contamination(values: Values) -> Values:
-    """Version 2 names the datasets that an encoder saw in pretraining; version 1 did not, so none is known."""
+def _contamination_and_hash(values: Values) -> Values:
+    """Version 2 names the datasets that an encoder saw in pretraining, and hashes the predictions.
+
+    Version 1 did neither: no dataset is known, and any predictions are taken.
+    """
     weights = values.get("weights")
-    if not isinstance(weights, dict):
-        return values
-    return {**values, "weights": {"contamination": [], **weights}}
+    if isinstance(weights, dict):
+        weights = {"contamination": [], **weights}
+    return {"predictions_sha256": "", **values, "weights": weights}
 
 
-STEPS: Mapping[int, Callable[[Values], Values]] = {1: _named_contamination}
+STEPS: Mapping[int, Callable[[Values], Values]] = {1: _contamination_and_hash}

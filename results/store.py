@@ -7,11 +7,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..foundation.errors import UserError
-from ..foundation.files import new_folder, writing
+from ..foundation.errors import RefusedError, UserError
+from ..foundation.files import new_folder, sha256_of_file, writing
 from .record import Record
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ class Store:
         """
         for folder in self.folders():
             try:
-                yield Record.read(folder / RECORD)
+                record = Record.read(folder / RECORD)
+                if not str(folder).endswith(str(record.place)):
+                    raise UserError(
+                        f"{folder}: holds the trial of another place, {record.place}; move it there, or remove it"
+                    )
+                yield record
             except UserError as error:
                 if on_damage is None:
                     raise
@@ -75,14 +81,26 @@ class Store:
         with new_folder(place, self.partial / record.fingerprint) as folder:
             predictions.write(folder / PREDICTIONS)
             history.to_csv(folder / HISTORY, index=False)
-            (folder / RECORD).write_text(record.to_json(), encoding="utf-8")
+            whole = replace(record, predictions_sha256=sha256_of_file(folder / PREDICTIONS))
+            (folder / RECORD).write_text(whole.to_json(), encoding="utf-8")
         return place
 
     def predictions(self, record: Record) -> Predictions:
-        """The predictions of `record`. Raises UserError where the file is missing or damaged."""
+        """The predictions that `record` was made of.
+
+        Raises UserError where the file is missing or damaged, RefusedError where it holds other predictions.
+        """
         from ..tasks.predictions import Predictions
 
-        return Predictions.read(self.path / record.place / PREDICTIONS)
+        file = self.path / record.place / PREDICTIONS
+        found = Predictions.read(file)
+        # Records of schema version 1 do not say.
+        if record.predictions_sha256 and sha256_of_file(file) != record.predictions_sha256:
+            raise RefusedError(
+                f"{file}: not the predictions that its record.json was made of (their hashes differ); remove the "
+                "trial's folder and run the same command again"
+            )
+        return found
 
     def writable(self) -> None:
         """Raise UserError where nothing can be written here: asked before any training."""

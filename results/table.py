@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,14 @@ class Cell:
         sd: sample standard deviation (n - 1); None with fewer than two values.
         defined: replicates with a value.
         replicates: replicates in the store.
+        contaminated: whether the encoder saw images of this dataset in pretraining.
     """
 
     mean: float | None
     sd: float | None
     defined: int
     replicates: int
+    contaminated: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,16 @@ def _table(records: list[Record], metric: str) -> Table:
     refuse_mixture(records)
     refuse_several_weights(records)
     lacking = [record for record in records if metric not in record.metrics]
-    if lacking:
+    if len(lacking) == len(records):
         raise UserError(f"--metric: {one.task}: {unknown_name('metric', metric, one.metrics)}")
-    values: dict[tuple[str, float], list[float | None]] = defaultdict(list)
+    if lacking:
+        raise RefusedError(
+            f"--metric {metric}: {len(lacking)} of {len(records)} trials do not record it, such as "
+            f"{lacking[0].place}; remove their folders and run the same command again"
+        )
+    cells: dict[tuple[str, float], list[Record]] = defaultdict(list)
     for record in records:
-        values[record.encoder, record.fraction].append(record.metrics[metric])
+        cells[record.encoder, record.fraction].append(record)
     shared = set(one.notes).intersection(*(record.notes for record in records))
     return Table(
         task=one.task,
@@ -96,7 +102,7 @@ def _table(records: list[Record], metric: str) -> Table:
         metric=metric,
         encoders=tuple(sorted({record.encoder for record in records})),
         fractions=tuple(sorted({record.fraction for record in records})),
-        cells={place: _cell(found) for place, found in values.items()},
+        cells={place: _cell(found, metric) for place, found in cells.items()},
         synthetic=one.synthetic,
         settings_hash=one.settings_hash,
         notes=tuple(sorted(shared)),
@@ -104,27 +110,41 @@ def _table(records: list[Record], metric: str) -> Table:
     )
 
 
-def refuse_several_weights(records: Iterable[Record]) -> None:
-    """Raise RefusedError where one encoder's name stands for several weights, or a replicate is there twice."""
-    seen: dict[tuple[object, ...], Record] = {}
+def refuse_several_weights(records: Iterable[Record]) -> dict[str, str]:
+    """Encoder -> the name of its weights.
+
+    Raises RefusedError where one encoder's name stands for several weights, whose results would be averaged, or where
+    a replicate is there twice.
+    """
+    draws: dict[tuple[object, ...], Record] = {}
+    weights: dict[str, Record] = {}
     for record in records:
         key = (record.encoder, record.task, record.variant, record.protocol, record.fraction, record.replicate)
-        other = seen.setdefault(key, record)
+        other = draws.setdefault(key, record)
         if other is not record:
             raise RefusedError(
                 f"{record.encoder} on {record.task} has two trials at {record.fraction:g} %, replicate "
                 f"{record.replicate}: {other.place} and {record.place}; remove the folder of one (other weights, "
                 "code or split), and give every set of weights a name of its own"
             )
+        first = weights.setdefault(record.encoder, record)
+        if first.weights_name != record.weights_name:
+            raise RefusedError(
+                f"{record.encoder} stands for several weights: {first.weights_name} ({first.place}) and "
+                f"{record.weights_name} ({record.place}); give each a name of its own, or remove the trials of one"
+            )
+    return {encoder: first.weights_name for encoder, first in weights.items()}
 
 
-def _cell(values: list[float | None]) -> Cell:
+def _cell(records: list[Record], metric: str) -> Cell:
+    values = [record.metrics[metric] for record in records]
     defined = np.array([value for value in values if value is not None])
     return Cell(
         mean=float(defined.mean()) if len(defined) else None,
         sd=float(defined.std(ddof=1)) if len(defined) > 1 else None,
         defined=len(defined),
         replicates=len(values),
+        contaminated=any(record.contaminated for record in records),
     )
 
 
@@ -134,25 +154,32 @@ def refuse_mixture(records: Iterable[Record]) -> None:
     for record in records:
         by_hash[record.settings_hash].append(record)
     if len(by_hash) > 1:
-        one = next(iter(by_hash.values()))[0]
-        counts = ", ".join(f"{key} ({len(found)} trials)" for key, found in sorted(by_hash.items()))
+        groups = sorted(by_hash.items())
+        one = groups[0][1][0]
+        differing = _difference([found[0] for _, found in groups])
+        counts = ", ".join(f"{key} ({len(found)} trial{'s' * (len(found) > 1)})" for key, found in groups)
         raise RefusedError(
-            f"{one.task} {one.variant} {one.protocol}: records of {len(by_hash)} settings: {counts}; "
-            f"choose one with --settings HASH. They differ in {_difference([found[0] for found in by_hash.values()])}"
+            f"{one.task} {one.variant} {one.protocol}: records of {len(groups)} settings: {counts}; "
+            f"choose one with --settings HASH. They differ, in this order, in {differing}"
         )
 
 
 def _difference(records: list[Record]) -> str:
-    """Dotted keys in which settings, data or versions of `records` differ, with their values."""
-    seen: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        made_by: dict[str, Any] = {
-            **record.settings,
-            "dataset": record.dataset,
-            "task_version": record.task_version,
-            "results_version": record.results_version,
-        }
-        for key, value in flattened(made_by):
-            seen[key].add(str(value))
-    differing = [f"{key} ({' / '.join(sorted(found))})" for key, found in seen.items() if len(found) > 1]
+    """Dotted keys in which settings, data or versions of `records` differ, with the value of each record."""
+    made_by = [
+        dict(
+            flattened(
+                {
+                    **record.settings,
+                    "dataset": record.dataset,
+                    "task_version": record.task_version,
+                    "results_version": record.results_version,
+                }
+            )
+        )
+        for record in records
+    ]
+    shared = [key for key in made_by[0] if all(key in each for each in made_by)]
+    values = {key: [str(each[key]) for each in made_by] for key in shared}
+    differing = [f"{key} ({' / '.join(found)})" for key, found in values.items() if len(set(found)) > 1]
     return ", ".join(differing[:4]) or "keys that only some of them have"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .grid import Column, Entry, Grid, Row
+from dataclasses import replace
+
+from .grid import About, Column, Entry, Grid, Row
+from .rendering.cell import CONTAMINATED
 from .table import Cell, Table
 
 MOST_NOTES = 4
@@ -28,7 +31,11 @@ def table_grid(table: Table) -> Grid:
         rows=tuple(
             Row(
                 encoder,
-                tuple(_entry(table.cells.get((encoder, fraction)), not alike) for fraction in table.fractions),
+                tuple(
+                    replace(_entry(table.cells.get((encoder, fraction)), not alike), about=_about(table, fraction))
+                    for fraction in table.fractions
+                ),
+                encoder=encoder,
             )
             for encoder in table.encoders
         ),
@@ -38,19 +45,25 @@ def table_grid(table: Table) -> Grid:
     )
 
 
+def _about(table: Table, fraction: float) -> About:
+    return About(table.task, table.variant, table.protocol, fraction, table.metric, table.settings_hash)
+
+
 def _entry(cell: Cell | None, with_count: bool) -> Entry:
     if cell is None:
         return Entry()
     if cell.mean is None:
-        return Entry(text="undefined", count=f"0/{cell.replicates}")
+        return Entry(text="undefined", count=f"0/{cell.replicates}", contaminated=cell.contaminated)
     count = f"{cell.replicates}" if cell.defined == cell.replicates else f"{cell.defined}/{cell.replicates}"
-    return Entry(value=cell.mean, sd=cell.sd, count=count if with_count else "")
+    return Entry(value=cell.mean, sd=cell.sd, count=count if with_count else "", contaminated=cell.contaminated)
 
 
 def _notes(table: Table) -> list[str]:
     notes = [f"settings {table.settings_hash}", *table.notes[:MOST_NOTES]]
     if len(table.notes) > MOST_NOTES:
         notes.append(f"and {len(table.notes) - MOST_NOTES} more notes that all trials share: see a record.json")
+    if any(cell.contaminated for cell in table.cells.values()):
+        notes.append(f"{CONTAMINATED} The encoder saw images of this dataset in pretraining.")
     if table.trials_with_notes:
         words = "have notes of their own (labels without a case, blank AUCs): see their record.json"
         notes.append(f"{table.trials_with_notes} trials {words}")

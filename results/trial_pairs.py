@@ -22,6 +22,8 @@ def trial_pairs(
         UserError: an encoder without records, or a settings hash that it has not.
         RefusedError: nothing in common, several settings or versions of the task, or several weights of one name.
     """
+    if a == b:
+        raise UserError(f"{a} is compared with itself; name two encoders")
     of_task = [record for record in records if record.task == task]
     trials = {name: _trials(of_task, name, settings) for name in (a, b)}
     shared = sorted(set(trials[a]) & set(trials[b]))

@@ -18,7 +18,8 @@ def verdict(row: EncoderComparison) -> str:
     """
     if row.difference is None:
         return f"{row.metric} is undefined for one of them: nothing can be said"
-    a_minus_b = f"A - B {row.difference:+.3f} {row.metric}"
+    direction = "" if row.higher_is_better else " (lower is better)"
+    a_minus_b = f"A - B {row.difference:+.3f} {row.metric}{direction}"
     test = row.decider
     if test is None:
         return f"{a_minus_b}; no test of it decides, see its interval"
@@ -36,7 +37,6 @@ def verdict(row: EncoderComparison) -> str:
     a_wins = (row.difference > 0) == row.higher_is_better
     better, worse = (row.a, row.b) if a_wins else (row.b, row.a)
     size = f"{row.difference if a_wins else -row.difference:+.3f} {row.metric}"
-    direction = "" if row.higher_is_better else " (lower is better)"
     words = f"{better} is better than {worse}: {size}{direction}, {sure}"
     if row.ci_low is not None and row.ci_high is not None and row.ci_low <= 0 <= row.ci_high:
         words += "; on this test set: with other patients it may not hold"

@@ -50,7 +50,10 @@ class Predictions:
         try:
             table = pq.read_table(path)
         except (OSError, pa.ArrowInvalid) as error:
-            raise UserError(f"{path}: predictions cannot be read ({str(error).splitlines()[0]})") from error
+            why = "no such file" if isinstance(error, FileNotFoundError) else "damaged"
+            raise UserError(
+                f"{path}: predictions cannot be read ({why}); remove the trial's folder and run the same command again"
+            ) from error
         about = json.loads((table.schema.metadata or {}).get(b"cxrbench", b"null"))
         if about is None:
             raise UserError(f"{path}: not written by cxrbench (its label names are missing)")

@@ -9,16 +9,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .choice import choice, values
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from ...results.comparison import EncoderComparison
+    from ...results.record import Record
     from ...tasks.trial import PairedTest
 
 
 # Narrower terminals get the table without effect sizes and counts.
 WIDE = 150
+
+
+EXPLAINED = {
+    "pool t": "pool t: t-test over replicates that allows for draws that overlap in one training pool",
+    "paired t": "paired t, the papers' test: takes draws for independent, so in brackets it is right for this training "
+    "pool and test set only",
+    "DeLong": "DeLong: over test images, clustered by patient where patients have several",
+    "McNemar": "McNemar: who is right more often, over test images, clustered by patient where patients have several",
+    "Stuart-Maxwell": "(Stuart-Maxwell): marginal homogeneity, equal totals of decisions; it does not say who is right",
+}
 
 
 class Form(StrEnum):
@@ -33,12 +46,21 @@ def compare(
     a: Annotated[str, typer.Argument(help="One encoder.")],
     b: Annotated[str, typer.Argument(help="The other.")],
     task: Annotated[str, typer.Option(help="Task to compare them on.")],
-    store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
     metric: Annotated[
         str | None, typer.Option(help="Metrics instead of the task's main one, comma-separated: auc/Edema,accuracy.")
     ] = None,
+    protocol: Annotated[str | None, typer.Option(help="Only trials of this protocol: frozen or finetune.")] = None,
     settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.text,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format",
+            parser=choice(Form, "--format"),
+            metavar=values(Form),
+            help="How to write it.  (default: by the suffix of --out, else text)",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write to instead of the terminal.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
 ) -> None:
@@ -53,34 +75,43 @@ def compare(
     from ...tasks.registry import tasks
     from ..config import parse_list
     from .stored import stored_records
-    from .written import write
+    from .written import form_of, refuse_unwritable, write
 
+    form = form_of(form, out, Form)
+    refuse_unwritable("--out", out)
     found, records = stored_records(store, include, task)
-    rows = compare_encoders(
-        found,
-        records,
-        tasks.get(task),
-        a,
-        b,
-        parse_list("--metric", metric),
-        settings,
-        progress=progress_for_terminal(),
-    )
+    if protocol is not None:
+        records = _of_protocol(records, protocol)
+    metrics = parse_list("--metric", metric)
+    rows = compare_encoders(found, records, tasks.get(task), a, b, metrics, settings, progress=progress_for_terminal())
     if form is Form.text:
-        write(lambda console: _print(rows, console), out)
+        write(lambda console: _print(rows, metrics or (), console), out)
     else:
         write(as_json(rows) if form is Form.json else as_csv(rows), out)
 
 
-def _print(rows: Sequence[EncoderComparison], console: Console) -> None:
+def _of_protocol(records: Sequence[Record], protocol: str) -> list[Record]:
+    from ...foundation.errors import unknown_name
+
+    chosen = [record for record in records if record.protocol == protocol]
+    if not chosen:
+        raise unknown_name("protocol in this store", protocol, {record.protocol for record in records})
+    return chosen
+
+
+def _print(rows: Sequence[EncoderComparison], asked: Sequence[str], console: Console) -> None:
+    """The table, a sentence for every row but the labels' that nobody asked for, and what the words mean."""
     one = rows[0]
-    console.print(f"[bold]{one.task}[/]: A = {one.a}, B = {one.b}", highlight=False)
+    console.print(one.task, style="bold", end="", highlight=False, markup=False)
+    console.print(f": A = {one.a}, B = {one.b}", highlight=False, markup=False)
     if any(row.synthetic for row in rows):
         console.print("[dim]SYNTHETIC phantom data[/]")
+    for encoder in dict.fromkeys(name for row in rows for name in row.contaminated):
+        console.print(f"CONTAMINATED: {encoder} saw images of this dataset in pretraining", markup=False)
     console.print(_table(rows, console.width >= WIDE))
     console.print()
     for row in rows:
-        if "/" not in row.metric:
+        if "/" not in row.metric or row.metric in asked:
             trials = row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}"
             console.print(f"  {trials} {row.fraction:g} %: {row.verdict}", highlight=False, markup=False)
     console.print()
@@ -110,7 +141,7 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
         sd = "" if row.sd is None else f" ± {row.sd:.3f}"
         cells = (
             *first,
-            row.metric,
+            row.metric if row.higher_is_better else f"{row.metric} (low)",
             _number(row.mean_a),
             _number(row.mean_b),
             "undefined" if row.difference is None else f"{row.difference:+.4f}{sd}",
@@ -125,7 +156,7 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
 
 def _extras(row: EncoderComparison) -> tuple[str, str, str]:
     return (
-        "" if row.effect_size is None else f"{row.effect_size:.2f}",
+        "" if row.effect_size is None else f"{'d' if row.replicates > 1 else 'OR'} {row.effect_size:.2f}",
         f"{row.a_better}:{row.b_better}" if row.replicates > 1 else "",
         "" if row.only_a_right is None or "/" in row.metric else f"{row.only_a_right}:{row.only_b_right}",
     )
@@ -151,30 +182,35 @@ def _number(value: float | None) -> str:
 
 
 def _notes(rows: Sequence[EncoderComparison]) -> list[str]:
+    """What the columns and tests that are shown mean."""
     counted = next((row for row in rows if row.n is not None), None)
-    names = {test.name for row in rows for test in row.tests}
+    tests = [test for row in rows for test in row.tests]
+    names = [name for name in EXPLAINED if name in {test.name for test in tests}]
     replicates = sorted({row.replicates for row in rows if row.replicates > 1})
     notes = []
     if counted is not None:
         notes.append(f"test set: {counted.n} images of {counted.patients} patients")
     if replicates:
         notes.append(
-            f"{' or '.join(map(str, replicates))} replicates where there is a ± SD; effect: mean difference / SD, "
-            "elsewhere the odds of being right alone"
+            f"± SD over {' or '.join(map(str, replicates))} replicates; wins: replicates in which one is better"
         )
-    notes.append("interval: bootstrap over patients and replicates; alone: decisions that only one encoder got right")
-    if "pool t" in names:
+    if any(row.ci_low is not None for row in rows):
+        what = "patients and replicates" if replicates else "patients"
         notes.append(
-            "pool t: t-test over replicates that allows for draws that overlap in one training pool; (paired t), the "
-            "papers' test, does not, and is right for this pool and test set only"
+            f"interval: bootstrap over {what}, of each row by itself: it can exclude 0 where p Holm does not say so"
         )
-    if "Stuart-Maxwell" in names:
-        notes.append("(Stuart-Maxwell): marginal homogeneity, equal totals of decisions; it does not say who is right")
-    if names & {"DeLong", "McNemar"}:
-        notes.append("DeLong, McNemar: over test images, clustered by patient where patients have several")
-    if any(test.p_adjusted is not None for row in rows for test in row.tests):
+    notes.append(
+        "alone: decisions that only one got right, over all labels and replicates; effect: d of the differences over "
+        "replicates, OR of being right alone"
+    )
+    notes += [EXPLAINED[name] for name in names]
+    if any(not row.higher_is_better for row in rows):
+        notes.append("(low): lower is better")
+    if any(not row.tests for row in rows):
+        notes.append("none: no test of this metric; its interval is all there is")
+    if any(test.p_adjusted is not None for test in tests):
         notes.append("p Holm: corrected for the rows shown, means and single labels each by themselves")
-    if any(test.degenerate for row in rows for test in row.tests):
-        reasons = sorted({test.degenerate for row in rows for test in row.tests if test.degenerate})
+    reasons = sorted({test.degenerate for test in tests if test.degenerate})
+    if reasons:
         notes.append(f"degenerate, no p: {'; '.join(reasons)}")
     return notes

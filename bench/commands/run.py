@@ -29,7 +29,7 @@ def run(
         str | None,
         typer.Option(help="Folder of the dataset, TASK=PATH,TASK=PATH, or phantom[:n=600,size=128,seed=1]."),
     ] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder for the records.  [default: cxrbench-results]")] = None,
+    store: Annotated[Path | None, typer.Option(help="Folder for the records.  (default: cxrbench-results)")] = None,
     fractions: Annotated[str | None, typer.Option(help="Per cent of the training patients, such as 1,10,50.")] = None,
     replicates: Annotated[int | None, typer.Option(help="Random draws a fraction.")] = None,
     variant: Annotated[str | None, typer.Option(help="Versions of the task, comma-separated.")] = None,
@@ -38,12 +38,12 @@ def run(
     assign: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.lr=1e-4.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Fine-tuning trials at a time.  [default: 1]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Fine-tuning trials at a time.  (default: 1)")] = None,
     include: Annotated[
         list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded images and features.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Configuration file.  [default: cxrbench.toml]")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.  (default: cxrbench.toml)")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials and what they may cost.")] = False,
 ) -> None:
     """Run encoders over tasks; finished trials are never run again.

@@ -24,7 +24,7 @@ def verify(
         bool | None,
         typer.Option(
             "--recorded/--live",
-            help="Use R's recorded answers, or R itself.  [default: R where it is installed, else the record]",
+            help="Use R's recorded answers, or R itself.  (default: R where it is installed, else the record)",
             show_default=False,
         ),
     ] = None,
@@ -49,7 +49,7 @@ def verify(
 
 @app.command()
 def record(
-    out: Annotated[Path | None, typer.Option(help="JSON file to write.  [default: the one in the package]")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write.  (default: the one in the package)")] = None,
 ) -> None:
     """Ask R, and write its answers down for machines without R."""
     from ...foundation.errors import UserError

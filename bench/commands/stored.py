@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...foundation.errors import UserError
+from ...foundation.errors import UserError, unknown_name
 from ...foundation.registry import include as include_file
 from ...results.record import Record
 from ...results.store import Store
@@ -35,6 +35,8 @@ def each_stored_record(
     config = run_config({"store": store, "include": include}, needs_grid=False)
     for file in config.include:
         include_file(file)
+    if config.store.is_file():
+        raise UserError(f"--store {config.store} is a file; name the folder of records")
     if not config.store.is_dir():
         raise UserError(f"--store {config.store}: no such folder; `cxrbench run` makes one")
     found = Store(config.store)
@@ -44,7 +46,9 @@ def each_stored_record(
 def _readable(store: Store, task: str | None) -> Iterator[Record]:
     damaged: list[UserError] = []
     found = 0
+    seen: set[str] = set()
     for record in store.records(damaged.append):
+        seen.add(record.task)
         if task in (None, record.task):
             found += 1
             yield record
@@ -52,6 +56,7 @@ def _readable(store: Store, task: str | None) -> Iterator[Record]:
         print(f"cxrbench: {error}", file=sys.stderr)
     if len(damaged) > MOST_DAMAGED:
         print(f"cxrbench: and {len(damaged) - MOST_DAMAGED} more damaged records", file=sys.stderr)
+    if task is not None and seen and task not in seen:
+        raise UserError(f"--task: {unknown_name('task with records in this store', task, seen)}")
     if not found:
-        what = "no records" if task is None else f"no records of task {task}"
-        raise UserError(f"--store {store.path}: {what}; `cxrbench run` makes some")
+        raise UserError(f"--store {store.path}: no records; `cxrbench run` makes some")

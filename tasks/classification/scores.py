@@ -18,6 +18,8 @@ from ...stats.scoring import (
 from ..predictions import Predictions
 
 Metrics = dict[str, float | None]
+# Of the logarithm in log_loss.
+LEAST_PROBABILITY = 1e-15
 
 # Column of predictions: 1 and 0 a label for above and not above the limit that validation set, NaN where it set none.
 POSITIVE_AT_95 = "positive_at_95_specificity"
@@ -51,7 +53,7 @@ def score_single_label(predictions: Predictions, negative: str | None) -> Metric
         "recall": mean_of_defined(recall),
         "f1": mean_of_defined(f1),
         "auc": mean_of_defined(areas),
-        "log_loss": float(-np.mean(np.log(np.maximum(of_truth, 1e-15)))),
+        "log_loss": float(-np.mean(np.log(np.maximum(of_truth, LEAST_PROBABILITY)))),
         "brier": float(brier(is_truth, scores).sum()),
         "calibration_error": float(calibration_error(truth == scores.argmax(axis=0), scores.max(axis=0))),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...stats import weighted_auc
-from .scores import decisions
+from .scores import LEAST_PROBABILITY, decisions
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
@@ -42,6 +42,10 @@ def weighted_metric(
         return _of_counts(predictions, name, chosen)
     if metric == "balanced_accuracy" and predictions.exclusive:
         return _of_counts(predictions, "recall", chosen)
+    if metric == "log_loss" and predictions.exclusive:
+        truth = predictions.table["truth"].to_numpy(dtype=np.int64)
+        of_truth = np.take_along_axis(_scores(predictions), truth[:, None], axis=1)[:, 0]
+        return _ratio(-np.log(np.maximum(of_truth, LEAST_PROBABILITY)), np.ones(len(truth)))
     if metric == "brier":
         return _brier(predictions, chosen)
     if predictions.exclusive and negative is not None and metric in ("binary_accuracy", "binary_auc"):

@@ -51,9 +51,15 @@ def _table(truth: np.ndarray, scores: np.ndarray, decision: np.ndarray, images_a
     )
 
 
-def put(store: Path, predictions: Predictions, task: str = "chexpert", **changes: object) -> Record:
-    """Save a trial whose metrics are those of the predictions; gives its record."""
-    metrics = tasks.get(task).score(predictions)
+def put(
+    store: Path,
+    predictions: Predictions,
+    task: str = "chexpert",
+    scored: Predictions | None = None,
+    **changes: object,
+) -> Record:
+    """Save a trial whose metrics are those of the predictions, or of `scored`; gives its record."""
+    metrics = tasks.get(task).score(scored or predictions)
     given = {"encoder": "scratch", "fraction": 100.0, "replicate": 0, "variant": "default", "protocol": "frozen"}
     given |= changes
     one = Record(

@@ -156,10 +156,20 @@ def changed(predictions: Predictions, **columns: Any) -> Predictions:
     ],
 )
 def test_predictions_that_cannot_be_paired_are_refused(damage, words: str, tmp_path: Path) -> None:
+    whole = multi_label(1.5, 1)
+    put(tmp_path, damage(whole), scored=whole, encoder="good")
+    put(tmp_path, multi_label(0.8, 2))
+    with pytest.raises(RefusedError, match=words):
+        compared(tmp_path)
+
+
+def test_predictions_of_another_trial_are_refused(tmp_path: Path) -> None:
     record = put(tmp_path, multi_label(1.5, 1), encoder="good")
     put(tmp_path, multi_label(0.8, 2))
-    damage(multi_label(1.5, 1)).write(tmp_path / record.place / "predictions.parquet")
-    with pytest.raises(RefusedError, match=words):
+    multi_label(1.4, 3).write(tmp_path / record.place / "predictions.parquet")
+    with pytest.raises(
+        RefusedError, match=r"predictions\.parquet: not the predictions that its record\.json was made of"
+    ):
         compared(tmp_path)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from cxrbench.foundation.errors import RefusedError, UserError
-from cxrbench.results.grid import Entry, Grid
+from cxrbench.results.grid import About, Entry, Grid
 from cxrbench.results.papers import layout_names, layout_of, paper_table
 from cxrbench.results.papers.layout import read_layout
 from cxrbench.results.papers.notes import Choice
+from cxrbench.results.papers.printed import printed_extent
 from cxrbench.results.published_numbers import FOLDER
 from cxrbench.results.record import Record
 from cxrbench.tasks.registry import tasks
@@ -45,15 +46,15 @@ def cells(grid: Grid, label: str, group: str | None = None) -> dict[str, Entry]:
 def test_every_table_is_there_without_records_and_with_the_papers_numbers(name: str) -> None:
     layout = layout_of(name)
     made = paper_table(layout, [], OURS, choice=Choice(published=True))
-    assert len(made.grid.rows) == len(layout.rows) * len(layout.blocks)
-    assert all(len(row.entries) == len(made.grid.columns) for row in made.grid.rows)
-    ours = [e for r in made.grid.rows for c, e in zip(made.grid.columns, r.entries, strict=True) if not c.published]
+    assert len(made.rows) == len(layout.rows) * len(layout.blocks)
+    assert all(len(row.entries) == len(made.columns) for row in made.rows)
+    ours = [e for r in made.rows for c, e in zip(made.columns, r.entries, strict=True) if not c.published]
     assert {(entry.value, entry.text) for entry in ours} == {(None, "")}
-    assert any(column.published for column in made.grid.columns)
-    assert not made.grid.synthetic
+    assert any(column.published for column in made.columns)
+    assert not made.synthetic
     absent = set(layout.tasks()) - OURS
-    assert any("not in this version of cxrbench" in note for note in made.grid.notes) == bool(absent)
-    assert all(any(task in note for note in made.grid.notes) for task in layout.tasks())
+    assert any("not in this version of cxrbench" in note for note in made.notes) == bool(absent)
+    assert all(any(task in note for note in made.notes) for task in layout.tasks())
 
 
 def test_names_are_the_papers() -> None:
@@ -65,11 +66,11 @@ def test_names_are_the_papers() -> None:
 def test_bodies_that_are_not_available_stay_blank_and_the_text_is_quoted() -> None:
     for name in layout_names():
         if name.startswith("ifa"):
-            grid = paper_table(layout_of(name), [], OURS, choice=Choice(published=True)).grid
+            grid = paper_table(layout_of(name), [], OURS, choice=Choice(published=True))
             assert all(entry.value is None for row in grid.rows for entry in row.entries)
             assert any("not available" in note for note in grid.notes)
             assert any(note.startswith("From the paper's text: ") for note in grid.notes)
-    notes = paper_table(layout_of("ifa-7"), [], OURS, choice=Choice(published=True)).grid.notes
+    notes = paper_table(layout_of("ifa-7"), [], OURS, choice=Choice(published=True)).notes
     (text,) = [note for note in notes if note.startswith("From")]
     assert "1%, Mean: AUC (paired t, 10 resamples), p = 0.005; " in text
     assert text.endswith("50%, Mean: AUC (paired t, 10 resamples), p < 0.001.")
@@ -97,7 +98,7 @@ def where(line: Mapping[str, str]) -> tuple[str, str, str, str]:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_published_numbers_equal_the_csv_cell_by_cell(number: int) -> None:
-    grid = paper_table(layout_of(f"mlvicx-{number}"), [], OURS, choice=Choice(published=True)).grid
+    grid = paper_table(layout_of(f"mlvicx-{number}"), [], OURS, choice=Choice(published=True))
     shown = dict(printed(grid))
     with (FOLDER / f"mlvicx_table{number}.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
@@ -122,7 +123,7 @@ def printed(grid: Grid) -> Iterator[tuple[tuple[str, str, str, str], Entry]]:
 
 
 def test_the_row_that_contradicts_itself_is_marked() -> None:
-    grid = paper_table(layout_of("mlvicx-1"), [], OURS, choice=Choice(published=True)).grid
+    grid = paper_table(layout_of("mlvicx-1"), [], OURS, choice=Choice(published=True))
     marked = {place[:2] for place, entry in printed(grid) if entry.marks}
     assert marked == {("10 %", "Barlow-Twins")}
     assert any(note.startswith("§ Barlow-Twins at 10%") and "1.13" in note for note in grid.notes)
@@ -132,7 +133,7 @@ def test_the_row_that_contradicts_itself_is_marked() -> None:
 def test_contaminated_cells_are_flagged_and_the_note_says_so() -> None:
     seen = draws("chess", [0.9], weights={"sha256": "ab", "contamination": ["chexpert"]})
     elsewhere = draws("scratch", [0.7], weights={"sha256": "cd", "contamination": ["nih14"]})
-    grid = paper_table(layout_of("ifa-7"), [*seen, *elsewhere], OURS).grid
+    grid = paper_table(layout_of("ifa-7"), [*seen, *elsewhere], OURS)
     assert cells(grid, "CheSS")["1 %"].contaminated
     assert not cells(grid, "Scratch")["1 %"].contaminated
     assert any(note.startswith("‡") for note in grid.notes)
@@ -141,10 +142,10 @@ def test_contaminated_cells_are_flagged_and_the_note_says_so() -> None:
 def test_several_settings_in_a_column_are_refused_until_one_is_chosen() -> None:
     other = draws("chess", [0.9], settings_hash="bbbbbbbb", settings={"image_size": 128})
     records = [*draws("scratch", [0.7]), *other]
-    with pytest.raises(RefusedError, match=r"2 settings: aaaaaaaa \(1 trials\), bbbbbbbb .*--settings HASH"):
+    with pytest.raises(RefusedError, match=r"2 settings: aaaaaaaa \(1 trial\), bbbbbbbb .*--settings HASH"):
         paper_table(layout_of("ifa-7"), records, OURS)
-    grid = paper_table(layout_of("ifa-7"), records, OURS, choice=Choice(settings=("bbbbbbbb",))).grid
-    assert cells(grid, "Scratch")["1 %"] == Entry()
+    grid = paper_table(layout_of("ifa-7"), records, OURS, choice=Choice(settings=("bbbbbbbb",)))
+    assert cells(grid, "Scratch")["1 %"].value is None
     with pytest.raises(UserError, match=r"unknown settings hash 'bbbbbbbc'; did you mean 'bbbbbbbb'"):
         paper_table(layout_of("ifa-7"), records, OURS, choice=Choice(settings=("bbbbbbbc",)))
 
@@ -161,14 +162,14 @@ def test_mixed_task_versions_are_refused_even_across_columns() -> None:
 
 def test_a_store_of_frozen_trials_is_shown_and_says_so() -> None:
     frozen = draws("scratch", [0.7], protocol="frozen")
-    grid = paper_table(layout_of("ifa-7"), frozen, OURS).grid
+    grid = paper_table(layout_of("ifa-7"), frozen, OURS)
     assert cells(grid, "Scratch")["1 %"].value == pytest.approx(0.7)
     assert any("frozen encoders, which is not the protocol of the paper" in note for note in grid.notes)
     both = [*frozen, *draws("chess", [0.8])]
-    grid = paper_table(layout_of("ifa-7"), both, OURS).grid
-    assert cells(grid, "Scratch")["1 %"] == Entry()
+    grid = paper_table(layout_of("ifa-7"), both, OURS)
+    assert cells(grid, "Scratch")["1 %"].value is None
     assert not any("protocol" in note for note in grid.notes)
-    grid = paper_table(layout_of("ifa-7"), both, OURS, choice=Choice(protocol="frozen")).grid
+    grid = paper_table(layout_of("ifa-7"), both, OURS, choice=Choice(protocol="frozen"))
     assert cells(grid, "Scratch")["1 %"].value == pytest.approx(0.7)
     with pytest.raises(UserError, match="mlvicx-3 shows both protocols"):
         paper_table(layout_of("mlvicx-3"), both, OURS, choice=Choice(protocol="frozen"))
@@ -176,14 +177,14 @@ def test_a_store_of_frozen_trials_is_shown_and_says_so() -> None:
 
 def test_published_numbers_stay_those_of_the_papers_protocol() -> None:
     frozen = draws("resnet18_scratch", [0.7], task="nih14", protocol="frozen")
-    grid = paper_table(layout_of("mlvicx-1"), frozen, OURS, choice=Choice(published=True)).grid
+    grid = paper_table(layout_of("mlvicx-1"), frozen, OURS, choice=Choice(published=True))
     assert len(list(printed(grid))) == 720 + 48
 
 
 def test_means_of_14_and_of_15_stand_side_by_side() -> None:
     metrics = {"auc": 0.70, "auc_all": 0.72, "auc/Hernia": 0.9}
     records = [record(task="nih14", protocol="finetune", encoder="mlvicx", metrics=metrics)]
-    shown = cells(paper_table(layout_of("mlvicx-1"), records, OURS).grid, "MLVICX", "1 %")
+    shown = cells(paper_table(layout_of("mlvicx-1"), records, OURS), "MLVICX", "1 %")
     assert (shown["of 14"].value, shown["of 15"].value, shown["Hernia"].value) == (0.70, 0.72, 0.9)
     assert shown["Mass"].text == "not recorded"
 
@@ -194,7 +195,7 @@ def test_the_published_never_enter_our_places() -> None:
         record(task="siim_acr", protocol="frozen", encoder=encoder, fraction=30.0, metrics={"dice": value})
         for encoder, value in (("mlvicx", 0.1), ("resnet18_byol", 0.05))
     ]
-    grid = paper_table(layout_of("mlvicx-3"), records, OURS, choice=Choice(published=True)).grid
+    grid = paper_table(layout_of("mlvicx-3"), records, OURS, choice=Choice(published=True))
     ranked = [entry for row in grid.rows for entry in row.entries if entry.best or entry.second]
     assert [(entry.value, entry.published) for entry in ranked] == [(0.05, False), (0.1, False)]
 
@@ -204,8 +205,8 @@ def test_spread_is_shown_where_the_paper_prints_it_or_where_asked() -> None:
         record(task="nih14", protocol="finetune", encoder="mlvicx", replicate=n, fingerprint=str(n), metrics={"auc": v})
         for n, v in enumerate((0.7, 0.8))
     ]
-    plain = cells(paper_table(layout_of("mlvicx-1"), records, OURS).grid, "MLVICX", "1 %")["of 14"]
-    full = paper_table(layout_of("mlvicx-1"), records, OURS, choice=Choice(spread=True)).grid
+    plain = cells(paper_table(layout_of("mlvicx-1"), records, OURS), "MLVICX", "1 %")["of 14"]
+    full = paper_table(layout_of("mlvicx-1"), records, OURS, choice=Choice(spread=True))
     assert plain.sd is None
     assert cells(full, "MLVICX", "1 %")["of 14"].sd == pytest.approx(0.1 / 2**0.5)
 
@@ -248,3 +249,26 @@ def test_broken_layouts_name_file_and_key(tmp_path: Path, change: tuple[str, str
     with pytest.raises(UserError, match=said) as caught:
         read_layout(path)
     assert str(path) in str(caught.value)
+
+
+def test_how_much_of_a_table_is_printed() -> None:
+    found = {name: printed_extent(layout_of(name)) for name in layout_names()}
+    assert {found[name] for name in layout_names() if name.startswith("ifa")} == {"text only"}
+    # Table II has no number for RSNA and VinDr in some rows; the other three print every cell.
+    assert [found[f"mlvicx-{number}"] for number in (1, 3, 4)] == ["all cells"] * 3
+    assert found["mlvicx-2"] == "240 of 288 cells"
+
+
+def test_a_protocol_that_the_store_lacks_is_named() -> None:
+    with pytest.raises(UserError, match=r"--protocol: unknown protocol in this store for ifa-7 'finetune'.*frozen"):
+        paper_table(layout_of("ifa-7"), draws("a", [0.7], protocol="frozen"), OURS, choice=Choice(protocol="finetune"))
+
+
+def test_every_cell_says_what_it_is_a_number_of() -> None:
+    grid = paper_table(layout_of("ifa-7"), draws("chess", [0.7, 0.8], protocol="frozen"), OURS)
+    (row,) = [row for row in grid.rows if row.encoder == "chess"]
+    assert row.entries[0].about == About("chexpert", "default", "frozen", 1.0, "auc", "aaaaaaaa")
+    assert row.entries[1].about == About("chexpert", "default", "frozen", 10.0, "auc")
+    printed = paper_table(layout_of("mlvicx-1"), [], OURS, choice=Choice(published=True, protocol="frozen")).rows[0]
+    told = {entry.about.protocol for entry in printed.entries if entry.published and entry.about}
+    assert told == {"finetune"}

@@ -22,7 +22,10 @@ FIELDS = {
     "task_version", "variant", "weights",
 }  # fmt: skip
 WEIGHTS = {"arch", "channels", "licence", "mean", "seed", "sha256", "std", "trained_on", "weights"}
-FORMAT: dict[int, tuple[set[str], set[str]]] = {1: (FIELDS, WEIGHTS), 2: (FIELDS, {*WEIGHTS, "contamination"})}
+FORMAT: dict[int, tuple[set[str], set[str]]] = {
+    1: (FIELDS, WEIGHTS),
+    2: ({*FIELDS, "predictions_sha256"}, {*WEIGHTS, "contamination"}),
+}
 
 
 def stored(version: int) -> dict[str, Any]:
@@ -46,8 +49,10 @@ def test_records_written_now_have_the_format_of_the_newest_version() -> None:
     assert {field.name for field in fields(Record)} == FORMAT[SCHEMA_VERSION][0]
 
 
-@pytest.mark.parametrize(("version", "contamination"), [(1, []), (2, ["pediatric_pneumonia"])])
-def test_values_of_every_version_are_read_right(version: int, contamination: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("version", "contamination", "predictions"), [(1, [], ""), (2, ["pediatric_pneumonia"], "5f" * 32)]
+)
+def test_values_of_every_version_are_read_right(version: int, contamination: list[str], predictions: str) -> None:
     record = Record.read(RECORDS / f"version_{version}.json")
     assert (record.encoder, record.task, record.variant) == ("resnet18_scratch", "pediatric_pneumonia", "default")
     assert (record.protocol, record.fraction, record.replicate) == ("frozen", 100.0, 0)
@@ -57,6 +62,7 @@ def test_values_of_every_version_are_read_right(version: int, contamination: lis
     assert (record.synthetic, record.task_version, record.seed, record.results_version) == (True, 1, 0, 1)
     assert record.weights["seed"] == 0
     assert record.weights["contamination"] == contamination
+    assert record.predictions_sha256 == predictions
     assert record.dataset["images"] == 1500
     assert record.split["test"] == {"images": 377, "patients": 239}
     assert record.settings["probe"]["min_positives"] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -59,8 +60,19 @@ def test_a_trial_lies_where_its_names_say(tmp_path: Path) -> None:
 
 def test_a_record_reads_back_equal_with_blank_metrics(tmp_path: Path) -> None:
     place = saved(tmp_path)
-    assert list(Store(tmp_path).records()) == [record()]
+    (read,) = Store(tmp_path).records()
+    assert replace(read, predictions_sha256="") == record()
+    assert read.predictions_sha256 == hashlib.sha256((place / "predictions.parquet").read_bytes()).hexdigest()
     assert json.loads((place / "record.json").read_text())["metrics"]["auc/Fracture"] is None
+
+
+def test_a_trial_under_another_name_is_named_with_its_place(tmp_path: Path) -> None:
+    place = saved(tmp_path)
+    wrong = tmp_path / "chexpert/default/imagenet/frozen/1" / place.name
+    shutil.copytree(place, wrong)
+    damage: list[UserError] = []
+    assert len(list(Store(tmp_path).records(damage.append))) == 1
+    assert f"{wrong}: holds the trial of another place, {record().place}; move it there" in str(damage[0])
 
 
 def test_an_existing_trial_is_never_replaced(tmp_path: Path) -> None:
@@ -100,6 +112,39 @@ def test_a_damaged_record_is_named_with_the_way_out(tmp_path: Path, text: str, m
     damage: list[UserError] = []
     assert [one.place for one in Store(tmp_path).records(damage.append)] == [whole.relative_to(tmp_path)]
     assert len(damage) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metrics": None}, "metrics is not an object"),
+        ({"metrics": []}, "metrics is not an object"),
+        ({"metrics": {"auc": "0.7"}}, "metrics.auc is not a number or null"),
+        ({"metrics": {"auc": True}}, "metrics.auc is not a number or null"),
+        ({"fraction": "100"}, "fraction is not a number"),
+        ({"replicate": 1.5}, "replicate is not a whole number"),
+        ({"replicate": True}, "replicate is not a whole number"),
+        ({"synthetic": 1}, "synthetic is not true or false"),
+        ({"weights": None}, "weights is not an object"),
+        ({"weights": {"contamination": None}}, "weights.contamination is not a list of texts"),
+        ({"notes": [1]}, "notes is not a list of texts"),
+        ({"encoder": None}, "encoder is not a text"),
+        ({"split": "x"}, "split is not an object"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_named(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    file = saved(tmp_path) / "record.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+    with pytest.raises(UserError, match=f"{said}; remove its folder") as caught:
+        list(Store(tmp_path).records())
+    assert str(file) in str(caught.value)
+
+
+def test_nan_is_damage_and_never_a_metric(tmp_path: Path) -> None:
+    file = saved(tmp_path) / "record.json"
+    file.write_text(file.read_text().replace("0.7", "NaN"))
+    with pytest.raises(UserError, match="damaged"):
+        list(Store(tmp_path).records())
 
 
 def test_a_trial_is_done_only_when_record_and_predictions_are_there(tmp_path: Path) -> None:

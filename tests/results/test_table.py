@@ -11,6 +11,7 @@ import pytest
 from cxrbench.foundation.errors import RefusedError, UserError
 from cxrbench.results.record import Record
 from cxrbench.results.table import tables
+from cxrbench.results.table_grid import table_grid
 
 from .test_store import record
 
@@ -47,7 +48,9 @@ def test_cells_that_were_not_run_are_absent() -> None:
 
 def test_a_mixture_of_settings_is_refused_with_what_differs() -> None:
     other = replicates([0.8], encoder="imagenet", settings_hash="bbbbbbbb", settings={"image_size": 128})
-    with pytest.raises(RefusedError, match=r"2 settings: aaaaaaaa \(1 trials\), bbbbbbbb .*image_size \(128 / 64\)"):
+    with pytest.raises(
+        RefusedError, match=r"2 settings: aaaaaaaa \(1 trial\), bbbbbbbb .*this order, in image_size \(64 / 128\)"
+    ):
         tables([*replicates([0.7]), *other], AUC)
     assert tables([*replicates([0.7]), *other], AUC, "bbbbbbbb")[0].encoders == ("imagenet",)
 
@@ -62,6 +65,30 @@ def test_unknown_settings_and_metrics_are_named() -> None:
 def test_two_weights_under_one_name_are_never_averaged() -> None:
     with pytest.raises(RefusedError, match=r"scratch on chexpert has two trials at 1 %, replicate 0: .*0-a.*0-b"):
         tables([record(fingerprint="a"), record(fingerprint="b")], AUC)
+
+
+def test_weights_that_differ_between_replicates_are_never_averaged() -> None:
+    draws = [record(weights={"sha256": "ab"}), record(replicate=1, weights={"sha256": "cd"})]
+    with pytest.raises(RefusedError, match=r"scratch stands for several weights: ab \(.*\) and cd \("):
+        tables(draws, AUC)
+    # Random ones are drawn anew for every replicate of a fine-tuning.
+    random = [record(replicate=n, weights={"sha256": str(n), "seed": n, "arch": "resnet18"}) for n in range(2)]
+    assert tables(random, AUC)[0].cells["scratch", 1.0].replicates == 2
+
+
+def test_a_metric_that_only_some_trials_record_is_refused_with_those_that_do_not() -> None:
+    mixed = [record(metrics={"auc": 0.7, "f1": 0.5}), record(replicate=1)]
+    with pytest.raises(
+        RefusedError, match=r"--metric f1: 1 of 2 trials do not record it, such as chexpert/default/.*1-0"
+    ):
+        tables(mixed, {"chexpert": "f1"})
+
+
+def test_cells_of_encoders_that_saw_the_dataset_are_marked() -> None:
+    (shown,) = tables([record(weights={"contamination": ["chexpert"]}), record(encoder="imagenet")], AUC)
+    grid = table_grid(shown)
+    assert [row.entries[0].contaminated for row in grid.rows] == [False, True]
+    assert "‡ The encoder saw images of this dataset in pretraining." in grid.notes
 
 
 def test_shared_notes_are_shown_once_and_others_are_counted() -> None:

@@ -23,6 +23,7 @@ ROW = EncoderComparison(
     n=200,
     patients=150,
     synthetic=False,
+    contaminated=(),
     mean_a=0.821,
     mean_b=0.8,
     difference=0.021,

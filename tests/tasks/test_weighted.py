@@ -12,7 +12,7 @@ from cxrbench.tasks.task import Task
 
 from ..results.stores import multi_label, single_label
 
-SINGLE = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "brier", "auc", "auc/viral", "f1/viral")
+SINGLE = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "brier", "log_loss", "auc", "f1/viral")
 BINARY = ("binary_accuracy", "binary_auc")
 MULTI = ("accuracy", "precision", "recall", "f1", "brier", "recall/Edema", "auc", "auc_all", "auc/Edema")
 
@@ -50,4 +50,4 @@ def test_a_resample_without_a_class_is_undefined() -> None:
 
 
 def test_metrics_without_an_array_form_say_so() -> None:
-    assert weighted_metric(single_label(0.7, 3), "log_loss") is None
+    assert weighted_metric(single_label(0.7, 3), "calibration_error") is None
