@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def bootstrap_ci(
     Raises ValueError for NaN, lengths that differ, fewer than two units, a metric that is undefined on the whole
     sample or on all resamples but one, an unknown name or method.
     """
-    check_request(n_resamples, level)
+    check_request(n_resamples, level, batch)
     if method not in _METHODS:
         raise ValueError(f"method {method!r} must be one of {', '.join(_METHODS)}")
     samples = [_samples(array) for array in arrays]
@@ -105,8 +106,13 @@ def bootstrap_ci(
     return summary(estimate, distribution, places, beside, level, units, method)
 
 
-def check_request(n_resamples: int, level: float) -> None:
+def check_request(n_resamples: int, level: float, batch: int | None) -> None:
     """Raise ValueError for numbers that make no interval."""
+    for name, number in (("n_resamples", n_resamples), ("batch", 1 if batch is None else batch)):
+        if not isinstance(number, Integral):
+            raise ValueError(f"{name} {number!r} must be a whole number")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch {batch}: at least one resample is held at a time")
     if n_resamples < 2:
         raise ValueError(f"{n_resamples} resamples: an interval needs at least two")
     if not 0 < level < 1:
@@ -185,6 +191,8 @@ def _by_weights(
             raise ValueError(f"metric {metric!r} takes {count} arrays, not {len(arrays)}")
         return build(*arrays)
     if metric is auc and not weighted:
+        if len(arrays) != 2:
+            raise ValueError(f"auc takes 2 arrays, labels and scores, not {len(arrays)}")
         return weighted_auc(*arrays)
     if weighted:
         known = lengths.pop() if lengths else n_samples

@@ -162,12 +162,12 @@ def delong_ci(
     if method == "normal":
         low, high = np.clip(area - half, 0, 1), np.clip(area + half, 0, 1)
     else:
-        # Where the area is 0 or 1 it has no variance, and its interval is set below.
-        spread = np.divide(half, area * (1 - area), out=np.zeros_like(area + half), where=area * (1 - area) > 0)
+        # An area of 0 or 1 has no variance, or none to be had: a point, set below, or NaN.
+        spread = np.divide(half, area * (1 - area), out=np.full_like(half, np.nan), where=area * (1 - area) > 0)
         low, high = special.expit(special.logit(area) - spread), special.expit(special.logit(area) + spread)
     fixed = variance == 0
     low, high = np.where(fixed, area, low), np.where(fixed, area, high)
-    reason = np.where(fixed, "no variance", found.degenerate)
+    reason = np.where(fixed, np.array("no variance", dtype=object), found.degenerate)
     return TestResult(estimate=area[()], ci_low=low[()], ci_high=high[()], n=found.n, degenerate=reason[()])
 
 

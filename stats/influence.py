@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .groups import group_codes
 from .ranks import half_pairs
 
 
@@ -34,19 +35,11 @@ class Clusters:
 
 
 def clusters_of(groups: np.ndarray | None, n_samples: int) -> Clusters | None:
-    """Clusters of group ids [N], integers or strings; None where every sample is a group of its own."""
+    """Clusters of group ids [N] as `group_codes` takes them; None where every sample is a group of its own."""
     if groups is None:
         return None
-    ids = np.asarray(groups)
-    if ids.shape != (n_samples,):
-        raise ValueError(f"groups {list(ids.shape)} must be one for each of the {n_samples} samples")
-    if ids.dtype.kind in "fc" and np.isnan(ids).any():
-        raise ValueError(f"{np.count_nonzero(np.isnan(ids))} groups are NaN")
-    try:
-        found, codes = np.unique(ids, return_inverse=True)
-    except TypeError:
-        raise ValueError("groups must be all integers or all strings, none missing") from None
-    return None if len(found) == n_samples else _clusters_of_codes(codes)
+    codes = group_codes(groups, n_samples)
+    return None if codes.max(initial=-1) + 1 == n_samples else _clusters_of_codes(codes)
 
 
 def groups_with(positive: np.ndarray, clusters: Clusters | None) -> tuple[np.ndarray, np.ndarray]:

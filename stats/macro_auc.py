@@ -93,5 +93,7 @@ def _checked_replicates(truth: np.ndarray, score_a: np.ndarray, score_b: np.ndar
             raise ValueError(
                 f"scores {list(score.shape)} must be as the labels {list(truth.shape)}, or replicates of that"
             )
+        if score.shape[0] == 0:
+            raise ValueError(f"no replicates in scores {list(score.shape)}")
     shape = np.broadcast_shapes((1, *truth.shape), *(score.shape for score in scores))
     return np.broadcast_to(scores[0], shape), np.broadcast_to(scores[1], shape)

@@ -9,12 +9,14 @@ import numpy as np
 from scipy import special
 
 from .counts import square_counts
+from .groups import group_codes
 from .paired_proportions import tango_interval
 from .reasons import first_reason
 from .result import TestResult
+from .sign_flips import sign_flip_p
 from .tails import upper_chi_squared
 
-# Below this many discordant pairs the chi-squared approximation is left for the exact test.
+# Below this many discordant pairs, or clusters that differ, chi-squared is left for the exact test.
 _EXACT_BELOW = 25
 _TINY = 1e-290
 
@@ -42,11 +44,13 @@ class ClusteredMcNemarResult(TestResult):
         only_a: samples that a alone got right.
         only_b: samples that b alone got right.
         n_clusters: clusters (patients) with at least one sample counted.
+        exact: whether p is by sign flips; `df` is NaN there, and `statistic` is still the chi-squared one.
     """
 
     only_a: Any = 0
     only_b: Any = 0
     n_clusters: Any = 0
+    exact: Any = False
 
 
 def mcnemar_test(
@@ -100,16 +104,21 @@ def clustered_mcnemar_test(
     groups: np.ndarray,
     known: np.ndarray | None = None,
     level: float = 0.95,
+    *,
+    exact: bool | None = None,
 ) -> ClusteredMcNemarResult:
     """McNemar's test on correctness where several samples come from one patient: is a right as often as b?
 
     With d_c the sum over cluster c of (a right) - (b right), the statistic (sum d_c)^2 / sum d_c^2 is
     chi-squared with 1 df (Obuchowski 1998 in the score form of Yang, Sun and Hardin 2010). Clusters of one
-    sample give the uncorrected McNemar statistic to the bit. It needs many clusters, not many samples.
+    sample give the uncorrected McNemar statistic to the bit. It needs many clusters that differ (d_c not 0), not
+    many samples. Where they are few, p is the exact one of |sum d_c| under random signs of the |d_c|: either model
+    may as well have been the better one in each cluster. Where no |d_c| is above 1 that is McNemar's exact p.
 
-    `estimate` is accuracy of a less accuracy of b over samples. The interval holds every difference that the same
-    test, with d_c less n_c times that difference, does not reject, so it leaves out 0 exactly where p is below
-    1 - level; where a few clusters hold most of the samples it is [-1, 1].
+    `estimate` is accuracy of a less accuracy of b over samples. The interval inverts the chi-squared test, whatever
+    p is: it holds every difference that this test, with d_c less n_c times that difference, does not reject, and
+    leaves out 0 exactly where the chi-squared p is below 1 - level. The exact p is mostly larger: where p and
+    interval do not agree on 0, p decides. Where a few clusters hold most of the samples the interval is [-1, 1].
 
     Args:
         correct_a: [..., N] booleans, or 0 and 1. Leading axes broadcast.
@@ -117,10 +126,12 @@ def clustered_mcnemar_test(
         groups: [N] patient of every sample: numbers or strings.
         known: [..., N] booleans; samples that are False are left out (labels that are missing).
         level: of the interval, between 0 and 1.
+        exact: p by sign flips instead of chi-squared; None: where fewer than 25 clusters differ.
 
     Degenerate, flagged: no discordant sample: statistic 0, p 1, and an interval of +-z^2 / (G + z^2) for G clusters;
     discordant samples that cancel within every cluster: the same. One cluster, or no known sample: statistic, p and
-    interval NaN. Raises ValueError for lengths that differ, no samples, other values, or groups that are missing.
+    interval NaN. Raises ValueError for lengths that differ, no samples, other values, groups that are missing, or
+    exact=True with more than 1,000 clusters that differ.
     """
     difference, counted, order, starts = _differences(correct_a, correct_b, groups, known)
     per_cluster = np.add.reduceat(difference[..., order], starts, axis=-1)
@@ -129,12 +140,13 @@ def clustered_mcnemar_test(
     total, squares = per_cluster.sum(-1), (per_cluster**2).sum(-1)
     none, undefined = squares == 0, n_clusters < 2
     statistic = np.where(undefined, np.nan, total**2 / np.where(none, 1, squares))
-    p_value, log10_p = upper_chi_squared(statistic, 1)
+    is_exact = np.broadcast_to((per_cluster != 0).sum(-1) < _EXACT_BELOW if exact is None else bool(exact), none.shape)
+    p_value, log10_p = _by_sign_flips_where(is_exact & ~undefined, per_cluster, upper_chi_squared(statistic, 1))
     low, high = _cluster_interval(per_cluster, sizes, level)
     only_a, only_b = (difference > 0).sum(-1), (difference < 0).sum(-1)
     return ClusteredMcNemarResult(
         statistic=statistic[()],
-        df=np.ones(n.shape)[()],
+        df=np.where(is_exact, np.nan, 1.0)[()],
         p_value=p_value[()],
         log10_p=log10_p[()],
         estimate=np.where(n > 0, total / np.maximum(n, 1), np.nan)[()],
@@ -150,6 +162,7 @@ def clustered_mcnemar_test(
         only_a=only_a[()],
         only_b=only_b[()],
         n_clusters=n_clusters[()],
+        exact=is_exact[()],
     )
 
 
@@ -172,29 +185,36 @@ def _binomial_two_sided(only_a: np.ndarray, only_b: np.ndarray) -> tuple[np.ndar
     return p, log10_p
 
 
+def _by_sign_flips_where(
+    chosen: np.ndarray, per_cluster: np.ndarray, otherwise: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """p and log10 p [...]: exact in the chosen rows of d_c [..., C], as they were elsewhere."""
+    p_value, log10_p = (np.array(each) for each in otherwise)
+    if chosen.any():
+        rows = per_cluster[chosen]
+        # Clusters that do not differ are most of them, and sorted to the front they can be cut off.
+        magnitudes = np.sort(np.abs(rows), axis=1)[:, rows.shape[1] - (rows != 0).sum(1).max() :]
+        p_value[chosen], log10_p[chosen] = sign_flip_p(magnitudes, np.maximum(rows, 0).sum(1))
+    return p_value, log10_p
+
+
 def _differences(
     correct_a: np.ndarray, correct_b: np.ndarray, groups: np.ndarray, known: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(a right) - (b right) and what is counted, both int64 [..., N]; the order by cluster and where each starts."""
     first, second = _zero_one(correct_a, "correct_a"), _zero_one(correct_b, "correct_b")
-    counted = np.ones(1, dtype=np.int64) if known is None else _zero_one(known, "known")
-    groups = np.asarray(groups)
-    if first.ndim == 0 or second.ndim == 0 or groups.ndim != 1:
-        raise ValueError("correct_a and correct_b must be arrays [..., N], groups an array [N]")
-    n_samples = len(groups)
-    if first.shape[-1] != n_samples or second.shape[-1] != n_samples or counted.shape[-1] not in (1, n_samples):
-        shapes = [list(array.shape) for array in (first, second, groups, counted)]
-        raise ValueError(f"correct_a, correct_b, groups and known differ in length: {shapes}")
+    counted = np.ones_like(first) if known is None else _zero_one(known, "known")
+    if first.ndim == 0 or second.ndim == 0 or counted.ndim == 0:
+        raise ValueError("correct_a, correct_b and known must be arrays [..., N]")
+    n_samples = first.shape[-1]
+    if second.shape[-1] != n_samples or counted.shape[-1] != n_samples:
+        shapes = [list(array.shape) for array in (first, second, counted)]
+        raise ValueError(f"correct_a, correct_b and known differ in length: {shapes}")
     if n_samples == 0:
         raise ValueError("no samples")
-    if (groups != groups).any():
-        raise ValueError("groups hold NaN: every sample needs a patient")
-    try:
-        order = np.argsort(groups, kind="stable")
-    except TypeError:
-        raise ValueError("groups must be all numbers or all strings, with none missing") from None
-    ordered = groups[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    codes = group_codes(groups, n_samples)
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(codes.max() + 1))
     difference = (first - second) * counted
     return difference, np.broadcast_to(counted, difference.shape), order, starts
 

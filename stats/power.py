@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import special
 
 # Beyond this many replicates Student's t is the normal distribution to all digits that matter.
 _LARGEST_N = 1e7
+_TOO_SMALL = "the difference is so small beside the standard deviation that the number is beyond 1e308"
+_FARTHEST = 38.0
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,9 @@ def power(
         return PowerResult(shift * sd * math.sqrt(1 / n + shared), sd, n, power, level, fraction)
     found, note = _replicates(difference, sd, power, level, shared), None
     if math.isinf(found):
-        note = f"no number of draws of one pool reaches a power of {power:g}: draw less of it, or have a larger pool"
+        note = _TOO_SMALL
+        if fraction is not None:
+            note = f"no number of draws of one pool reaches a power of {power:g}: draw less, or have a larger pool"
     return PowerResult(difference, sd, found, power, level, fraction, note)
 
 
@@ -123,7 +130,8 @@ def sample_power(
     if difference is None:
         assert n is not None
         return PowerResult(shift * sd / math.sqrt(n), sd, n, power, level)
-    return PowerResult(difference, sd, max((shift * sd / difference) ** 2, 1.0), power, level)
+    found = max(_squared(shift * sd / difference), 1.0)
+    return PowerResult(difference, sd, found, power, level, note=_TOO_SMALL if math.isinf(found) else None)
 
 
 def _check(
@@ -156,8 +164,8 @@ def _replicates(difference: float, sd: float, power: float, level: float, shared
     if _t_power(_shift(difference, sd, 2, shared), 1, level) >= power:
         return 2.0
     if _t_power(_shift(difference, sd, _LARGEST_N, shared), _LARGEST_N - 1, level) < power:
-        inverse = (difference / (sd * _normal_shift(power, level))) ** 2 - shared
-        return 1 / inverse if inverse > 0 else math.inf
+        independent = _squared(sd * _normal_shift(power, level) / difference)
+        return independent / (1 - shared * independent) if shared * independent < 1 else math.inf
     return math.exp(
         _root(
             lambda log_n: _t_power(_shift(difference, sd, math.exp(log_n), shared), math.expm1(log_n), level) - power,
@@ -168,12 +176,39 @@ def _replicates(difference: float, sd: float, power: float, level: float, shared
 
 
 def _t_power(shift: float, df: float, level: float) -> float:
-    critical = float(special.stdtrit(df, 1 - level / 2))
-    # nctdtr gives up far out, where the answer is 1.
+    """P(|T| > critical) for the noncentral t."""
+    # The beta quantile behind Student's t, from both sides: no digit is lost for a small level or many replicates.
+    below, above = special.betaincinv(df / 2, 0.5, level), special.betainccinv(0.5, df / 2, level)
+    critical = math.sqrt(df * above / max(below, sys.float_info.min))
     if shift > 1e3 * max(critical, 1.0):
         return 1.0
     inside = special.nctdtr(df, shift, critical) - special.nctdtr(df, shift, -critical)
-    return float(min(max(1 - inside, 0.0), 1.0))
+    # It has no answer for many shifts above about 4.
+    found = _t_power_by_quadrature(shift, df, critical) if math.isnan(inside) else 1 - inside
+    return float(min(max(found, 0.0), 1.0))
+
+
+def _t_power_by_quadrature(shift: float, df: float, critical: float) -> float:
+    """The same where T = (Z + shift) / sqrt(V / df): the chance that V is small enough, integrated over the normal Z.
+
+    To nine digits for shifts above 2; below, where Z + shift changes sign among likely Z, to seven.
+    """
+    # Beyond the last edge the normal density underflows; around the steps V has to be about its mean.
+    width = 8 * critical / math.sqrt(2 * df)
+    steps = [sign * critical - shift + side * width for sign in (-1, 1) for side in (-1, 0, 1)]
+    edges = np.unique(np.clip([-_FARTHEST, -10.0, 0.0, 10.0, _FARTHEST, -shift, *steps], -_FARTHEST, _FARTHEST))
+    half = np.diff(edges)[:, None] / 2
+    z = edges[:-1, None] + half * (_POINTS + 1)
+    density = half * _WEIGHTS * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    half_v = df / 2 * ((z + shift) / critical) ** 2
+    rejected = float((density * special.gammainc(df / 2, half_v)).sum())
+    # Of the two chances the smaller has all its digits.
+    return rejected if rejected < 0.5 else 1 - float((density * special.gammaincc(df / 2, half_v)).sum())
+
+
+def _squared(number: float) -> float:
+    """Infinite where `**` would stop."""
+    return number * number
 
 
 def _normal_power(shift: float, level: float) -> float:

@@ -18,8 +18,10 @@ def checked_labels(y_true: np.ndarray) -> np.ndarray:
         raise ValueError(f"labels {list(y_true.shape)} have no length")
     if y_true.shape[-1] == 0:
         raise ValueError("no samples: the AUC is not defined")
-    positive = y_true == 1
-    if y_true.dtype != bool and not (np.issubdtype(y_true.dtype, np.number) and (positive | (y_true == 0)).all()):
+    # Objects are not compared: some, such as pandas' NA, refuse to be.
+    number = y_true.dtype == bool or np.issubdtype(y_true.dtype, np.number)
+    positive = y_true == 1 if number else np.zeros(y_true.shape, dtype=bool)
+    if not number or not (positive | (y_true == 0)).all():
         raise ValueError("labels must be 0 and 1, or booleans")
     n_positive = np.count_nonzero(positive, axis=-1)
     if np.any(n_positive == 0) or np.any(n_positive == y_true.shape[-1]):

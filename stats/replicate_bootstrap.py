@@ -48,9 +48,11 @@ def replicate_bootstrap_ci(
     the interval is then that of the test set alone, by percentiles, and `method` is "patients". Raises ValueError for
     a fraction with one replicate, and as `bootstrap_ci` does.
     """
-    check_request(n_resamples, level)
+    check_request(n_resamples, level, batch)
     if fraction is not None and not 0 < fraction < 1:
         raise ValueError(f"fraction {fraction} must be a share of the pool, above 0 and below 1 (10 % is 0.1)")
+    if not callable(metric) and len(metric) == 0:
+        raise ValueError("no replicates: give one metric for each")
     of_replicates = metric if callable(metric) else _stacked(metric)
     if n_samples is None:
         if groups is None:

@@ -8,12 +8,11 @@ from scipy import special
 from .paired import _finite
 from .reasons import first_reason
 from .result import TestResult
+from .sign_flips import LARGEST_EXACT, sign_flip_p, sum_distribution
 from .tails import two_sided_normal
 
 # R's limit: below it the exact distribution is the default.
 _EXACT_BELOW = 50
-# 2^-n leaves the range of a float a little above this.
-_LARGEST_EXACT = 1000
 # Up to here all pairs' averages are written out; beyond, they are counted without being written out.
 _ALL_AVERAGES = 1000
 
@@ -63,7 +62,7 @@ def wilcoxon_test(
         by_count = (n_left < _EXACT_BELOW) & (n_left == n) & (ties == 0)
     p_value, log10_p = _normal_p(twice_v / 2, n_left, ties, correction)
     if by_count.any():
-        p_value[by_count], log10_p[by_count] = _exact_p(doubled[by_count], twice_v[by_count])
+        p_value[by_count], log10_p[by_count] = sign_flip_p(doubled[by_count], twice_v[by_count])
     none_left = n_left == 0
     p_value[none_left], log10_p[none_left] = 1.0, 0.0
     estimate, ci_low, ci_high = _pseudo_median(rows, by_count, level)
@@ -100,37 +99,6 @@ def _normal_p(v: np.ndarray, n: np.ndarray, ties: np.ndarray, correction: bool) 
         away = away - np.sign(away) * 0.5
     with np.errstate(divide="ignore", invalid="ignore"):
         return two_sided_normal(away / np.sqrt(n * (n + 1) * (2 * n + 1) / 24 - ties / 48))
-
-
-def _exact_p(doubled: np.ndarray, twice_v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """p of rows: twice the smaller tail of the rank sum under random signs."""
-    p_value = np.empty(len(doubled))
-    # Rows with the same ranks have one distribution; without ties that is all of them.
-    patterns, which = np.unique(np.sort(doubled, axis=1), axis=0, return_inverse=True)
-    which = which.reshape(-1)
-    for index, ranks in enumerate(patterns):
-        mine = which == index
-        below = np.cumsum(_sum_distribution(ranks[ranks > 0]))
-        # The distribution is symmetric: the upper tail from v is the lower tail to the mirror of v.
-        smaller = np.minimum(twice_v[mine], ranks.sum() - twice_v[mine])
-        p_value[mine] = np.minimum(2 * below[smaller], 1.0)
-    return p_value, np.log10(p_value)
-
-
-def _sum_distribution(ranks: np.ndarray) -> np.ndarray:
-    """Probability of every sum 0 ... sum(ranks) where each rank is counted with probability one half."""
-    if len(ranks) > _LARGEST_EXACT:
-        raise ValueError(
-            f"{len(ranks)} pairs: the exact distribution is for {_LARGEST_EXACT} at most; leave out exact=True"
-        )
-    probability = np.zeros(int(ranks.sum()) + 1)
-    probability[0] = 1.0
-    reached = 0
-    for rank in ranks.tolist():
-        probability[: reached + 1] /= 2
-        probability[rank : reached + rank + 1] += probability[: reached + 1].copy()
-        reached += rank
-    return probability
 
 
 def _pseudo_median(rows: np.ndarray, by_count: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -181,9 +149,9 @@ def _average_at(ordered: np.ndarray, place: int) -> float:
 
 def _exact_outside(n: int, level: float) -> int:
     """Averages to leave out at each end, by the exact distribution; -1 where the level is out of reach."""
-    if n > _LARGEST_EXACT:
+    if n > LARGEST_EXACT:
         return _normal_outside(n, level)
-    below = np.cumsum(_sum_distribution(np.arange(1, n + 1)))
+    below = np.cumsum(sum_distribution(np.arange(1, n + 1)))
     return int(np.searchsorted(below, (1 - level) / 2, side="right")) - 1
 
 

@@ -17,6 +17,8 @@ class WeightedMetric:
     Attributes:
         n_samples: N.
         values: the function; weights [B, N], 0 or above, -> [..., B], NaN where the metric is undefined.
+
+    Called with weights of another shape it raises ValueError.
     """
 
     n_samples: int
@@ -24,6 +26,8 @@ class WeightedMetric:
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         weights = np.asarray(weights)
+        if weights.ndim != 2 or weights.shape[1] != self.n_samples:
+            raise ValueError(f"weights {list(weights.shape)} must be [resamples, {self.n_samples} samples]")
         # Small types would overflow in sums.
         if weights.dtype == bool or (np.issubdtype(weights.dtype, np.integer) and weights.dtype.itemsize < 4):
             weights = weights.astype(np.int32)

@@ -31,6 +31,7 @@ DRAWS = "Draws of one pool"
 NEW_TEST_SET = "Another test set"
 MARGINS = "Stuart-Maxwell is not about accuracy"
 SKEWED = "Skewed differences"
+FEW_DISCORDANT = "Few discordant patients"
 REPLICATES = 10
 # Test patients for every 1000 in the training pool: what Nadeau and Bengio's correction asks for.
 TEST_PATIENTS = 250
@@ -43,6 +44,7 @@ def experiments(n: int, rng: np.random.Generator) -> Iterator[Measured]:
     yield from another_test_set(n, rng)
     yield from margins(n, rng)
     yield from skewed_differences(n, rng)
+    yield from few_discordant(n, rng)
 
 
 def several_images(n: int, rng: np.random.Generator) -> Iterator[Measured]:
@@ -126,6 +128,19 @@ def skewed_differences(n: int, rng: np.random.Generator) -> Iterator[Measured]:
         a, b = skewed(rng, (n, pairs)), np.zeros(pairs)
         yield false_alarms(SKEWED, "paired t", f"{pairs} pairs", paired_t_test(a, b).p_value, "misused")
         yield false_alarms(SKEWED, "Wilcoxon", f"{pairs} pairs", wilcoxon_test(a, b).p_value, "misused")
+
+
+def few_discordant(n: int, rng: np.random.Generator) -> Iterator[Measured]:
+    """Two equal models that differ on one image of each of a few patients, and agree on 40 patients of two images."""
+    for discordant in (4, 5, 6, 8, 12, 20):
+        groups = np.concatenate([np.arange(discordant), np.repeat(np.arange(40) + discordant, 2)])
+        first = rng.random((n, discordant)) < 0.5
+        agree = np.ones((n, len(groups) - discordant), dtype=bool)
+        a, b = np.hstack([first, agree]), np.hstack([~first, agree])
+        chi_squared = clustered_mcnemar_test(a, b, groups, exact=False).p_value
+        name, setting = "McNemar, clustered", f"{discordant} patients"
+        yield false_alarms(FEW_DISCORDANT, f"{name}, chi-squared", setting, chi_squared, "misused")
+        yield false_alarms(FEW_DISCORDANT, name, setting, clustered_mcnemar_test(a, b, groups).p_value)
 
 
 def _decisions(truth: np.ndarray, rng: np.random.Generator, correct: float, bias: int | None) -> np.ndarray:

@@ -47,6 +47,7 @@ def write_page(measured: Sequence[Measured], path: Path, command: str) -> None:
         new_test_set=_by_setting(measured, failures.NEW_TEST_SET),
         margins=_by_setting(measured, failures.MARGINS),
         skewed=_by_setting(measured, failures.SKEWED),
+        few_discordant=_by_setting(measured, failures.FEW_DISCORDANT),
         settings=_settings(alarms),
     )
     path.write_text(words, encoding="utf-8")

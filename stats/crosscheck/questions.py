@@ -90,6 +90,14 @@ def _mcnemar_exact(inputs: Mapping[str, Any]) -> Ours:
     return _quantities(mcnemar_test(**inputs, exact=True), "p_value", "log10_p")
 
 
+def _clustered_mcnemar(inputs: Mapping[str, Any]) -> Ours:
+    return _tested(clustered_mcnemar_test(**inputs, exact=False), "estimate", "ci_low", "ci_high")
+
+
+def _clustered_exact(inputs: Mapping[str, Any]) -> Ours:
+    return _quantities(clustered_mcnemar_test(**inputs), "p_value", "log10_p")
+
+
 def _pool(inputs: Mapping[str, Any]) -> Ours:
     return _tested(pool_t_test(**inputs))
 
@@ -144,7 +152,14 @@ QUESTIONS = (
         "McNemar by patients",
         WRITTEN_OUT,
         table_cases.clustered_cases,
-        lambda inputs: _tested(clustered_mcnemar_test(**inputs), "estimate", "ci_low", "ci_high"),
+        _clustered_mcnemar,
+    ),
+    Question(
+        "clustered_mcnemar_exact",
+        "McNemar by patients, exact",
+        WRITTEN_OUT,
+        table_cases.few_cluster_cases,
+        _clustered_exact,
     ),
     Question("confusion_between", "counts of two", "table", table_cases.counted_cases, _counts),
     Question(

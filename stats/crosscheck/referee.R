@@ -104,6 +104,16 @@ clustered_mcnemar_test <- function(correct_a, correct_b, groups) {
   )
 }
 
+# All signs of the patients' differences, written out.
+clustered_mcnemar_exact <- function(correct_a, correct_b, groups) {
+  d <- tapply(correct_a - correct_b, groups, sum)
+  if (length(d) < 2) return(list(p = NaN, log10_p = NaN))
+  sums <- 0
+  for (size in abs(d[d != 0])) sums <- c(sums - size, sums + size)
+  p <- mean(abs(sums) >= abs(sum(d)))
+  list(p = p, log10_p = log10(p))
+}
+
 mcnemar_chi_squared <- function(table, correction) {
   test <- mcnemar.test(table, correct = correction)
   chi_squared_answer(test$statistic, test$parameter, test$p.value)

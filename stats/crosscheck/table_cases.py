@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,17 +52,23 @@ def exact_cases() -> list[Case]:
 
 def clustered_cases() -> list[Case]:
     """Which samples two models got right, several samples a patient."""
-    cases = []
-    for number, (patients, images) in enumerate(
-        [(patients, images) for patients in (8, 30, 100, 400) for images in (1, 2, 4, 9)]
-    ):
-        rng = generator(14, number)
-        groups = np.sort(integers(rng, patients, patients * images)) if images > 1 else np.arange(float(patients))
-        ease = rng.random((2, patients))[:, groups.astype(int)]
-        a, b = (0.5 * ease + 0.5 * rng.random((2, len(groups))) > np.array([[0.45], [0.5]])).astype(float)
-        inputs = {"correct_a": a, "correct_b": b, "groups": groups}
-        cases.append(Case(f"{patients} patients, {len(groups)} images", inputs))
+    sizes = [(patients, images) for patients in (8, 30, 100, 400) for images in (1, 2, 4, 9)]
+    cases = [_clustered(number, patients, images) for number, (patients, images) in enumerate(sizes)]
     return [*cases, *_clusters_without_a_test()]
+
+
+def few_cluster_cases() -> list[Case]:
+    """The same of so few patients that all signs of their differences can be written out."""
+    sizes = [(patients, images) for patients in (2, 5, 9, 14) for images in (1, 2, 4, 30)]
+    cases = [_clustered(100 + number, patients, images) for number, (patients, images) in enumerate(sizes)]
+    one_sided = {"correct_a": np.ones(4), "correct_b": np.array([0, 0, 0, 0.0]), "groups": np.arange(4.0)}
+    *nothing, one_patient = _clusters_without_a_test()
+    return [
+        *(case for case in cases if not _agree(case)),
+        Case("4 patients, a always right", one_sided),
+        *nothing,
+        dataclasses.replace(one_patient, convention={"p": NAN, "log10_p": NAN}),
+    ]
 
 
 def counted_cases() -> list[Case]:
@@ -75,6 +82,21 @@ def counted_cases() -> list[Case]:
     unused = {"pred_a": np.array([0, 3, 3.0]), "pred_b": np.array([0, 0, 3.0]), "labels": np.arange(5.0)}
     cases.append(Case("unused categories", unused))
     return cases
+
+
+def _clustered(seed: int, patients: int, images: int) -> Case:
+    rng = generator(14, seed)
+    groups = np.sort(integers(rng, patients, patients * images)) if images > 1 else np.arange(float(patients))
+    ease = rng.random((2, patients))[:, groups.astype(int)]
+    a, b = (0.5 * ease + 0.5 * rng.random((2, len(groups))) > np.array([[0.45], [0.5]])).astype(float)
+    inputs = {"correct_a": a, "correct_b": b, "groups": groups}
+    return Case(f"{patients} patients, {len(groups)} images", inputs)
+
+
+def _agree(case: Case) -> bool:
+    """Whether the two models are as often right on every patient, which has no test, or there is one patient only."""
+    a, b, groups = (np.asarray(case.inputs[name]) for name in ("correct_a", "correct_b", "groups"))
+    return not np.bincount(groups.astype(int), weights=a - b).any() or len(np.unique(groups)) < 2
 
 
 def _two_by_two() -> Sequence[list[list[int]]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -107,6 +108,8 @@ def test_two_equal_infinities_are_a_tie() -> None:
         ([], [], "no samples"),
         ([[0, 1], [1, 1]], [[0.1, 0.2], [0.1, 0.2]], "one class"),
         (1, 0.5, "length"),
+        (pd.array([True, None], dtype="boolean"), [0.1, 0.2], "0 and 1"),
+        (pd.array([0, None], dtype="Int64"), [0.1, 0.2], "0 and 1"),
     ],
 )
 def test_what_has_no_area_is_an_error_that_says_why(truth: object, score: object, words: str) -> None:

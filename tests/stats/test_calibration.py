@@ -73,6 +73,14 @@ def _mcnemar_clustered(rng: np.random.Generator) -> np.ndarray:
     return clustered_mcnemar_test(*correctness(PATIENTS, EXPERIMENTS, rng, 0.7, 0.7), PATIENTS).p_value
 
 
+def _mcnemar_few_patients(rng: np.random.Generator) -> np.ndarray:
+    """Fewer than 25 of 60 patients differ: exact."""
+    a, b = correctness(PATIENTS, EXPERIMENTS, rng, 0.95, 0.95)
+    found = clustered_mcnemar_test(a, b, PATIENTS)
+    assert found.exact.mean() > 0.9
+    return found.p_value
+
+
 def _any_pair(rng: np.random.Generator) -> np.ndarray:
     """Holm over six pairs of four equal encoders."""
     encoders = rng.standard_normal((EXPERIMENTS, 4, 20))
@@ -101,6 +109,10 @@ def test_a_true_null_is_rejected_in_five_per_cent(test: str) -> None:
     found = rate(NULLS[test](np.random.default_rng(0)))
     # Six dependent pairs leave Holm below its level.
     assert (0.02 if test == "Holm, any pair" else LEAST) < found < MOST
+
+
+def test_few_discordant_patients_are_rejected_in_at_most_five_per_cent() -> None:
+    assert 0.01 < rate(_mcnemar_few_patients(np.random.default_rng(0))) < 0.055
 
 
 def test_several_images_a_patient_need_the_clustered_test() -> None:

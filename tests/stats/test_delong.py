@@ -260,9 +260,25 @@ def test_a_class_seen_once_gives_areas_and_no_test(truth: list[int], groups: lis
     assert covariance.degenerate == words
     assert np.isnan(covariance.covariance).all()
     assert covariance.auc[0] == found.auc_a
-    interval = delong_ci(np.array(truth), a, groups=ids)
-    assert (interval.estimate, interval.degenerate) == (found.auc_a, words)
-    assert np.isnan([interval.ci_low, interval.ci_high]).all()
+    for method in ("normal", "logit"):
+        interval = delong_ci(np.array(truth), a, groups=ids, method=method)
+        assert (interval.estimate, interval.degenerate) == (found.auc_a, words)
+        assert type(interval.degenerate) is str
+        assert np.isnan([interval.ci_low, interval.ci_high]).all()
+
+
+@pytest.mark.parametrize("method", ["normal", "logit"])
+def test_a_perfect_area_of_a_class_seen_once_has_no_interval(method: str) -> None:
+    alone = delong_ci(np.array([0, 0, 0, 1]), np.arange(4), method=method)
+    assert (alone.estimate, alone.degenerate) == (1, "a single positive")
+    assert np.isnan([alone.ci_low, alone.ci_high]).all()
+    fixed = delong_ci(np.array([0, 0, 1, 1]), np.arange(4), method=method)
+    assert (fixed.ci_low, fixed.ci_high, fixed.degenerate) == (1, 1, "no variance")
+    assert type(fixed.degenerate) is str
+    assert delong_ci(TRUTH, A, method=method).degenerate is None
+    batch = delong_ci(np.array([[0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 0, 1]]), np.arange(4), method=method)
+    assert list(batch.degenerate) == ["a single positive", "no variance", None]
+    assert np.isnan(batch.ci_low).tolist() == [True, False, False]
 
 
 def test_log10_p_stays_finite_where_p_underflows() -> None:
@@ -296,8 +312,8 @@ def test_infinite_scores_are_ranked() -> None:
         ([], [], [], None, "no samples"),
         ([0, 1, 1], ["a", "b", "c"], [1, 2, 3], None, "real numbers"),
         ([0, 1, 1], [1, 2, 3], [1, 2, 3], [1, 2], r"groups \[2\] must be one for each of the 3"),
-        ([0, 1, 1], [1, 2, 3], [1, 2, 3], [1, 2, np.nan], "1 groups are NaN"),
-        ([0, 1, 1], [1, 2, 3], [1, 2, 3], ["a", None, "b"], "none missing"),
+        ([0, 1, 1], [1, 2, 3], [1, 2, 3], [1, 2, np.nan], "1 groups are missing"),
+        ([0, 1, 1], [1, 2, 3], [1, 2, 3], ["a", None, "b"], "1 groups are missing"),
     ],
 )
 def test_bad_input_is_an_error_that_says_which(truth: list, a: list, b: list, groups: list | None, words: str) -> None:

@@ -183,6 +183,7 @@ def test_bad_input_is_an_error_that_says_which() -> None:
         ((truth, broken, b), "1 scores are NaN"),
         ((truth, a, b[:2]), "must be as the labels"),
         ((truth, a, b[:, :9]), "differ in length"),
+        ((truth, a[None][:0], b[None][:0]), "no replicates"),
         ((truth, a, b, patients[:9]), "must be one for each"),
         ((truth, a, b, patients, 0), "level must be between 0 and 1"),
     ]

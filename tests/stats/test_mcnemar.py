@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from cxrbench.stats.confusion import confusion_between
 from cxrbench.stats.mcnemar import clustered_mcnemar_test, mcnemar_test
@@ -118,17 +119,70 @@ def test_clustered_statistic_by_hand() -> None:
     patient = np.array(["p", "q", "r", "s", "q", "s", "p"])
     correct_a = np.array([1, 1, 0, 1, 1, 0, 1])
     correct_b = np.array([0, 0, 1, 0, 0, 1, 1])
-    found = clustered_mcnemar_test(correct_a, correct_b, patient)
+    found = clustered_mcnemar_test(correct_a, correct_b, patient, exact=False)
     assert found.statistic == 4 / 6
     assert found.p_value == pytest.approx(0.41421617824252516, rel=1e-13)  # R: pchisq(4/6, 1, lower.tail = FALSE)
     assert found.estimate == 2 / 7
     assert (found.n, found.n_clusters, found.only_a, found.only_b, found.df) == (7, 4, 4, 2, 1)
+    # 6 of the 8 signs of 1, 2 and 1 leave a sum of at least 2.
+    exact = clustered_mcnemar_test(correct_a, correct_b, patient)
+    assert (exact.statistic, exact.p_value, exact.log10_p) == (4 / 6, 6 / 8, np.log10(6 / 8))
+    assert exact.exact
+    assert np.isnan(exact.df)
+
+
+@pytest.mark.parametrize(("only_a", "only_b", "p"), [(4, 0, 0.125), (7, 1, 0.0703125), (12, 5, 0.1434631347656250)])
+def test_few_clusters_that_differ_by_one_give_the_exact_mcnemar(only_a: int, only_b: int, p: float) -> None:
+    # R: binom.test(4, 4), binom.test(7, 8), binom.test(12, 17).
+    differ = np.repeat([1, 0], [only_a, only_b])
+    a, b = np.append(differ, np.ones(80)), np.append(1 - differ, np.ones(80))
+    groups = np.append(np.arange(len(differ)), np.repeat(np.arange(40) + 100, 2))
+    found = clustered_mcnemar_test(a, b, groups)
+    plain = mcnemar_test(confusion_between(a, b, [1.0, 0.0]))
+    assert found.p_value == pytest.approx(p, rel=1e-12)
+    assert found.p_value == pytest.approx(plain.p_value, rel=1e-12)
+    assert found.log10_p == pytest.approx(plain.log10_p, rel=1e-12)
+    assert (found.exact, found.statistic) == (plain.exact, plain.statistic)
+
+
+def test_clustered_exact_is_taken_below_25_clusters_that_differ_unless_told() -> None:
+    b = np.zeros((2, 60), dtype=int)
+    a = np.stack([np.arange(60) < 48, np.arange(60) < 50])
+    groups = np.arange(60) // 2
+    found = clustered_mcnemar_test(a, b, groups)
+    assert found.exact.tolist() == [True, False]
+    assert found.p_value[0] == 2.0**-23
+    assert np.isnan(found.df).tolist() == [True, False]
+    assert clustered_mcnemar_test(a, b, groups, exact=True).p_value.tolist() == [2.0**-23, 2.0**-24]
+    asymptotic = clustered_mcnemar_test(a, b, groups, exact=False)
+    assert asymptotic.df.tolist() == [1, 1]
+    assert asymptotic.p_value[1] == found.p_value[1]
+    # The interval is that of the chi-squared test whatever p is.
+    assert asymptotic.ci_low.tolist() == found.ci_low.tolist()
+    grid = clustered_mcnemar_test(np.stack([a, a]), b, groups)
+    assert grid.p_value.shape == grid.exact.shape == (2, 2)
+    assert grid.p_value[1].tolist() == found.p_value.tolist()
+    with pytest.raises(ValueError, match="1000 at most"):
+        clustered_mcnemar_test(np.ones(1001), np.zeros(1001), np.arange(1001), exact=True)
+
+
+@pytest.mark.parametrize("discordant", [4, 5, 6, 8, 9, 12, 20])
+def test_few_discordant_patients_do_not_raise_false_alarms(discordant: int) -> None:
+    # All outcomes of a fair coin: only a is right on k of them.
+    only_a = np.arange(discordant + 1)
+    chances = stats.binom.pmf(only_a, discordant, 0.5)
+    a = np.hstack([np.arange(discordant) < only_a[:, None], np.ones((discordant + 1, 80), dtype=bool)])
+    b = np.hstack([~a[:, :discordant], a[:, discordant:]])
+    groups = np.concatenate([np.arange(discordant), np.repeat(np.arange(40) + discordant, 2)])
+    p_value = clustered_mcnemar_test(a, b, groups).p_value
+    for level in (0.01, 0.05, 0.1, 0.3):
+        assert chances[p_value <= level].sum() <= level
 
 
 def test_clusters_of_one_sample_give_mcnemar_to_the_bit() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.random((2, 30, 200)) < np.array([0.8, 0.7])[:, None, None]
-    clustered = clustered_mcnemar_test(a, b, rng.permutation(200))
+    clustered = clustered_mcnemar_test(a, b, rng.permutation(200), exact=False)
     plain = mcnemar_test(confusion_between(a, b, [True, False]), exact=False)
     assert clustered.statistic.tolist() == plain.statistic.tolist()
     assert clustered.p_value.tolist() == plain.p_value.tolist()
@@ -167,7 +221,7 @@ def test_unknown_samples_do_not_count() -> None:
     for row in range(3):
         seen = known[row]
         alone = clustered_mcnemar_test(a[row, seen], b[row, seen], patient[seen])
-        for field in ("statistic", "estimate", "ci_low", "ci_high", "n", "n_clusters", "only_a"):
+        for field in ("statistic", "p_value", "exact", "estimate", "ci_low", "ci_high", "n", "n_clusters", "only_a"):
             assert getattr(found, field)[row] == pytest.approx(getattr(alone, field), rel=1e-13)
 
 
@@ -193,7 +247,12 @@ def test_one_cluster_and_no_known_sample_are_nan_and_flagged() -> None:
     found = clustered_mcnemar_test(np.array([1, 1, 0]), np.array([0, 0, 0]), np.array([4, 4, 5]), known=known)
     assert found.degenerate.tolist() == ["no samples", None]
     assert np.isnan(found.estimate[0])
-    assert found.p_value[1] == pytest.approx(0.31731050786291415)
+    assert found.p_value[1] == 1
+    chi_squared = clustered_mcnemar_test(
+        np.array([1, 1, 0]), np.array([0, 0, 0]), np.array([4, 4, 5]), known=known, exact=False
+    )
+    assert np.isnan(chi_squared.p_value[0])
+    assert chi_squared.p_value[1] == pytest.approx(0.31731050786291415)
 
 
 @pytest.mark.parametrize(
@@ -201,11 +260,11 @@ def test_one_cluster_and_no_known_sample_are_nan_and_flagged() -> None:
     [
         ([], [], [], "no samples"),
         ([1, 0], [1, 0, 1], [1, 2], "length"),
-        ([1, 0], [1, 0], [1], "length"),
+        ([1, 0], [1, 0], [1], "one for each of the 2"),
         ([1, 2], [1, 0], [1, 2], "correct_a must be booleans"),
         ([1, 0], [1, np.nan], [1, 2], "correct_b must be booleans"),
         ([1, 0], ["a", "b"], [1, 2], "correct_b must be booleans"),
-        ([1, 0], [1, 0], [1, np.nan], "NaN"),
+        ([1, 0], [1, 0], [1, np.nan], "1 groups are missing"),
         ([1, 0], [1, 0], [[1, 2]], "groups"),
         (1, 1, [1], "arrays"),
     ],
@@ -215,10 +274,10 @@ def test_what_cannot_be_compared_is_an_error(a: object, b: object, groups: objec
         clustered_mcnemar_test(np.asarray(a), np.asarray(b), np.asarray(groups))
 
 
-def test_missing_patients_are_an_error() -> None:
-    groups = np.array(["p", None], dtype=object)
-    with pytest.raises(ValueError, match="none missing"):
-        clustered_mcnemar_test(np.array([1, 0]), np.array([0, 0]), groups)
+def test_what_is_known_must_be_said_of_every_sample() -> None:
+    for known, words in ((True, "arrays"), ([True], "length"), ([1, 2], "known must be booleans")):
+        with pytest.raises(ValueError, match=words):
+            clustered_mcnemar_test(np.array([1, 0]), np.array([0, 0]), np.array([1, 2]), known=np.asarray(known))
 
 
 @pytest.mark.parametrize("level", [0, 1, 95])

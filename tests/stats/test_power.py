@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import integrate, special, stats
 
 from cxrbench.stats.paired import pool_t_test
 from cxrbench.stats.power import PowerResult, power, sample_power
@@ -61,6 +63,52 @@ def test_extremes_are_answered() -> None:
     assert power(1e9, power=0.8).n == 2.0
     # Far beyond R's search: (z_0.975 + z_0.8)^2 / d^2.
     assert power(1e-9, power=0.8).n == pytest.approx(7.848879734349e18, rel=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.001, 0.01, 0.05, 0.5])
+@pytest.mark.parametrize("n", [2, 3, 3.7, 8, 51, 1001])
+def test_power_is_that_of_quadrature_however_large_the_difference(n: float, level: float) -> None:
+    df = n - 1
+    critical = float(stats.t.isf(level / 2, df))
+    for shift in (0.0, 0.3, 1.0, 3.0, 4.0, 5.0, 6.0, 10.0, 20.0, 30.0, 37.0, 38.0, 45.0, 60.0):
+
+        def density(scale: float, shift: float = shift) -> float:
+            """Of a rejection at this root of chi-squared over its degrees of freedom."""
+            away = critical * scale
+            either = special.ndtr(shift - away) + special.ndtr(-shift - away)
+            return float(either * stats.chi.pdf(scale * math.sqrt(df), df) * math.sqrt(df))
+
+        spread = 14 / math.sqrt(df)
+        least, most = max(0.0, 1 - spread), 1 + spread
+        steps = (1 / critical, 4 / critical, shift / critical, 1.0)
+        inner = {least, most, *(step for step in steps if least < step < most)}
+        expected = sum(
+            integrate.quad(density, *ends, limit=200, epsabs=1e-13, epsrel=1e-11)[0]
+            for ends in itertools.pairwise(sorted(inner))
+        )
+        assert power(shift / math.sqrt(n), n=n, level=level).power == pytest.approx(expected, rel=1e-8)
+
+
+def test_differences_beyond_the_reach_of_the_noncentral_t_are_answered() -> None:
+    # By integration of the normal distribution function over the chi distribution.
+    assert power(10.0, n=2, level=0.01).power == pytest.approx(0.17579, abs=1e-5)
+    assert power(30.0, n=2).power == pytest.approx(0.99913, abs=1e-5)
+    needed = power(2.0, power=0.75, level=0.001).n
+    assert needed == pytest.approx(8.9183, abs=1e-4)
+    assert power(2.0, n=needed, level=0.001).power == pytest.approx(0.75, rel=1e-9)
+    seen = power(n=3, power=0.6259, level=0.001, fraction=0.1).difference
+    assert power(seen, n=3, level=0.001, fraction=0.1).power == pytest.approx(0.6259, rel=1e-9)
+    # Of a larger difference the power is never less.
+    rising = [power(shift, n=3, level=0.001).power for shift in np.linspace(0, 60, 241)]
+    assert (np.diff(rising) >= 0).all()
+
+
+def test_a_difference_next_to_nothing_needs_no_pool_to_be_out_of_reach() -> None:
+    for found in (power(1e-300, power=0.8), sample_power(1e-300, measured_on=10, power=0.8)):
+        assert found.n == math.inf
+        assert "so small" in str(found.note)
+        assert "pool" not in str(found.note)
+    assert power(1e-100, power=0.8).n == pytest.approx(7.848879734349e200, rel=1e-5)
 
 
 def test_sample_power_scales_the_standard_error() -> None:

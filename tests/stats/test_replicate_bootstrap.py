@@ -89,6 +89,9 @@ def test_coverage_where_pool_draws_and_patients_are_new(sd_of_training: float) -
         ({"n_resamples": 0}, "at least two"),
         ({"groups": np.zeros(9)}, "a bootstrap needs two"),
         ({"n_samples": None}, "n_samples is needed"),
+        ({"n_samples": 8}, r"must be \[resamples, 9 samples\]"),
+        ({"n_resamples": 10.5}, "whole number"),
+        ({"batch": -1}, "batch -1"),
     ],
 )
 def test_bad_requests_are_refused(options: dict, words: str) -> None:
@@ -103,3 +106,5 @@ def test_one_replicate_has_no_pool_and_no_replicates_are_an_error() -> None:
         replicate_bootstrap_ci([metric], 9, fraction=0.1)
     with pytest.raises(ValueError, match="one for each replicate"):
         replicate_bootstrap_ci(metric, 9)
+    with pytest.raises(ValueError, match="no replicates"):
+        replicate_bootstrap_ci([], 9)

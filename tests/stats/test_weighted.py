@@ -55,6 +55,14 @@ def test_weighted_mean() -> None:
             weighted_mean(bad)
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (2, 5), (4,), (2, 2, 4)])
+def test_weights_of_other_samples_are_refused(shape: tuple[int, ...]) -> None:
+    truth, score = np.array([0, 1, 0, 1]), np.arange(4.0)
+    for metric in (weighted_auc(truth, score), weighted_mean(score)):
+        with pytest.raises(ValueError, match=r"must be \[resamples, 4 samples\]"):
+            metric(np.ones(shape, dtype=int))
+
+
 def test_weights_of_small_types_do_not_overflow() -> None:
     truth = np.arange(600) % 2
     score = np.arange(600.0)
