@@ -92,6 +92,12 @@ def pool_t_test(
     share = np.asarray(fraction, dtype=np.float64)
     if not ((share > 0) & (share < 1)).all():
         raise ValueError(f"fraction {fraction} must be a share of the pool, above 0 and below 1 (10 % is 0.1)")
+    lead = np.shape(differences)[:-1]
+    if share.ndim and np.broadcast_shapes(share.shape, lead or (1,)) != lead:
+        raise ValueError(
+            f"fraction {list(share.shape)} must be one share, or one for each of the leading axes {list(lead)} of "
+            "differences; differences are a - b in one array"
+        )
     return _t_test_of_differences(differences, share / (1 - share), level, scale)
 
 

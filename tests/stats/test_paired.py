@@ -190,3 +190,9 @@ def test_calibration_over_draws_of_one_pool() -> None:
     corrected = (pool_t_test(differences, fraction).p_value < 0.05).mean()
     assert plain > 0.4
     assert 0.036 < corrected < 0.065
+
+
+@pytest.mark.parametrize("fraction", [[0.1, 0.2], np.full(5, 0.1)])
+def test_scores_of_the_other_model_in_the_place_of_the_fraction_are_refused(fraction: object) -> None:
+    with pytest.raises(ValueError, match="differences are a - b in one array"):
+        pool_t_test(np.arange(5.0), fraction)  # type: ignore[arg-type]
