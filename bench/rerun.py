@@ -11,8 +11,8 @@ from typing import Any
 
 from ..foundation.errors import UserError
 from ..foundation.progress import Progress
-from ..foundation.settings import flattened
 from ..results.record import Record
+from ..results.regression.pairing import difference_between
 from ..results.store import Store
 from .config import RunConfig, run_config
 from .executor import execute
@@ -40,7 +40,8 @@ def rerun_trials(
         file: configuration file.
 
     Raises:
-        UserError: what `run` raises, settings or data that are not those of `records`, or trials that failed.
+        UserError: what `run` raises, settings, data, code or task versions that are not those of `records`, or trials
+                that failed.
     """
     with tempfile.TemporaryDirectory(prefix="cxrbench-check-") as scratch:
         store = Store(Path(scratch) / "store")
@@ -83,13 +84,13 @@ def _configs(
 
 
 def _restricted(plan: Plan, asked: Sequence[Record]) -> Plan:
-    """The trials of `plan` that are in `asked`. Raises UserError where settings or data are others, before any runs."""
+    """The trials of `plan` that are in `asked`. Raises UserError, before any runs, where one is made otherwise."""
     wanted = {_key(record): record for record in asked}
     groups = []
     for group in plan.groups:
         kept = tuple(each for each in group.trials if _key(each.trial) in wanted)
         for each in kept:
-            _refuse_other_settings(each, wanted[_key(each.trial)])
+            _refuse_unlike(each, wanted[_key(each.trial)])
         if kept:
             groups.append(replace(group, trials=kept))
     return Plan(tuple(groups))
@@ -99,14 +100,10 @@ def _key(trial: Any) -> tuple[str, str, str, str, float, int]:
     return (trial.encoder, trial.task, trial.variant, trial.protocol, float(trial.fraction), trial.replicate)
 
 
-def _refuse_other_settings(planned: PlannedTrial, record: Record) -> None:
-    identity = planned.identity
-    now = dict(flattened({"dataset": identity.dataset, "split": identity.split, **identity.settings}))
-    then = dict(flattened({"dataset": record.dataset, "split": record.split.get("hash"), **record.settings}))
-    keys = [key for key in {**then, **now} if then.get(key) != now.get(key)]
-    if keys:
-        shown = ", ".join(f"{key} ({then.get(key)} / {now.get(key)})" for key in keys[:4])
+def _refuse_unlike(planned: PlannedTrial, record: Record) -> None:
+    differing = difference_between(record, planned.identity)
+    if differing:
         raise UserError(
-            f"{planned.trial}: this run would not be made as the baseline was: {shown}; give the same --data, --preset "
-            "and --set as then"
+            f"{planned.trial}: this run would not be made as the baseline was: {differing}; give the same --data, "
+            "--preset, --set and --include as then, or save a new baseline"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..foundation.errors import RefusedError, UserError, unknown_name
 from ..foundation.settings import flattened
 from .record import Record
+from .settings_choice import of_settings
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,21 @@ class Table:
     trials_with_notes: int
 
 
-def tables(records: Iterable[Record], metric_of: Mapping[str, str], settings: str | None = None) -> list[Table]:
+def tables(records: Sequence[Record], metric_of: Mapping[str, str], settings: Collection[str] = ()) -> list[Table]:
     """One table a (task, variant, protocol) of `records`.
 
     Args:
         records: of one store.
         metric_of: task -> the metric to show.
-        settings: keep only records with this settings hash.
+        settings: hashes to choose by, see `of_settings`.
 
     Raises:
         RefusedError: records of one table that were made under different settings or on different data.
         UserError: a metric that the records lack, or a settings hash that none has.
     """
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    hashes: set[str] = set()
-    for record in records:
-        hashes.add(record.settings_hash)
-        if settings is None or record.settings_hash == settings:
-            groups[record.task, record.variant, record.protocol].append(record)
-    if settings is not None and not groups:
-        raise UserError(f"--settings: {unknown_name('settings hash', settings, hashes)}")
+    for record in of_settings(records, settings):
+        groups[record.task, record.variant, record.protocol].append(record)
     return [_table(group, metric_of[group[0].task]) for _, group in sorted(groups.items())]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,19 +14,22 @@ from ...foundation.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from ...results.record import Record
     from ...results.regression import Recording, Report
-    from ...results.regression.cell import Cell
+    from ...results.regression.cell import CheckedCell
 
 T = TypeVar("T")
 # Below this a save says that the margin is a source of false alarms.
 LEAST_PASSING = 0.95
+# Cells that a warning names.
+MOST_NAMED = 5
 
 app = typer.Typer(help="Save a baseline, and check for regressions against it.", no_args_is_help=True)
 
 _Baseline = Annotated[Path, typer.Option(help="Baseline file, such as checks/chexpert.cxrbaseline.")]
-_Store = Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")]
+_Store = Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")]
 _Include = Annotated[list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")]
 
 
@@ -37,30 +41,38 @@ def save(
     task: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
     margin: Annotated[
         float | None,
-        typer.Option(min=0, help="Loss that is no news, in the metric's units.  [default: proposed a cell]"),
+        typer.Option(help="Loss that is no news, in the metric's units, 0 or more.  (default: proposed a cell)"),
     ] = None,
-    settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
+    settings: Annotated[
+        str | None, typer.Option(help="Only records with these settings hashes, comma-separated.")
+    ] = None,
     include: _Include = None,
 ) -> None:
     """Record a baseline with its predictions, and say what a check against it would find."""
     from ...foundation.progress import progress_for_terminal
     from ...results.regression import record_baseline
+    from ...results.regression.baseline import trials_in
     from ..config import parse_list
     from .stored import stored_records
+    from .written import refuse_unwritable
 
+    if margin is not None and not (isfinite(margin) and margin >= 0):
+        raise UserError(f"--margin {margin:g}: must be a number, 0 or more")
+    refuse_unwritable("--baseline", baseline)
     found, records = stored_records(store, include)
     for option, text in (("encoder", encoder), ("task", task), ("settings_hash", settings)):
         records = _only(records, option, parse_list(f"--{option.removesuffix('_hash')}", text))
     recording = record_baseline(found, records, margin, progress_for_terminal())
+    replaces = _replaced(trials_in(baseline)) if baseline.exists() else None
     recording.baseline.write(baseline)
-    _show_recording(recording, baseline)
+    _show_recording(recording, baseline, replaces)
 
 
 @app.command()
 def run(
     baseline: _Baseline,
     store: Annotated[
-        Path | None, typer.Option(help="Folder of records; not read with --rerun.  [default: cxrbench-results]")
+        Path | None, typer.Option(help="Folder of records; not read with --rerun.  (default: cxrbench-results)")
     ] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Run the baseline's trials afresh and check those.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
@@ -78,7 +90,7 @@ def run(
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="With --rerun: fine-tuning trials at a time.")] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="With --rerun: folder of decoded images and features.  [default: an empty one]")
+        Path | None, typer.Option(help="With --rerun: folder of decoded images and features.  (default: an empty one)")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="With --rerun: configuration file.")] = None,
     include: _Include = None,
@@ -89,7 +101,10 @@ def run(
     from ..config import parse_data, parse_list
     from ..rerun import rerun_trials
     from .stored import stored_records
+    from .written import refuse_unwritable
 
+    refuse_unwritable("--junit", junit)
+    refuse_unwritable("--summary", summary)
     expected = Baseline.read(baseline)
     progress = progress_for_terminal()
     given = {"data": parse_data(data), "preset": preset, "jobs": jobs, "cache": cache, "include": include}
@@ -102,11 +117,11 @@ def run(
         _refuse_without_rerun(encoder=encoder, set=assign, config=config, **{**given, "include": None})
         found, records = stored_records(store, include)
         report = check(expected, found, records, allow_inconclusive, progress)
+    _show_report(report)
     if junit is not None:
         write_junit(report, junit)
     if summary is not None:
         write_markdown(report, summary)
-    _show_report(report)
     if report.failed:
         raise typer.Exit(1)
 
@@ -130,13 +145,24 @@ def _refuse_without_rerun(**options: object) -> None:
         raise UserError(f"--{used[0]} says how to run trials: add --rerun, or leave it out to check a store")
 
 
-def _show_recording(recording: Recording, path: Path) -> None:
+def _replaced(trials: int | None) -> str:
+    if trials is None:
+        return "replaces a file that cannot be read as a baseline"
+    return f"replaces a baseline of {trials} trial{'' if trials == 1 else 's'}"
+
+
+def _show_recording(recording: Recording, path: Path, replaces: str | None) -> None:
+    from rich.text import Text
+
     from ...results.regression.shown import SYNTHETIC, number
     from .written import output_console
 
     console = output_console()
     size = path.stat().st_size / 1e6
-    console.print(f"[bold]{path}[/]: {len(recording.baseline.trials)} trials, {size:.2f} MB", highlight=False)
+    # Texts, not strings: nothing in a path or a name is markup.
+    console.print(Text.assemble((str(path), "bold"), f": {len(recording.baseline.trials)} trials, {size:.2f} MB"))
+    if replaces is not None:
+        console.print(replaces, style="yellow", highlight=False)
     if recording.baseline.synthetic:
         console.print(f"[dim]{SYNTHETIC}[/]")
     right = ("value", "patients", "replicates", "margin", "unchanged", "at margin", "at 2x", "80 % at")
@@ -146,7 +172,7 @@ def _show_recording(recording: Recording, path: Path) -> None:
             power = each.power
             chances = (power.passes, power.found_at_margin, power.found_at_twice)
             shown.add_row(
-                each.cell.encoder,
+                Text(each.cell.encoder),
                 f"{each.cell.fraction:g}",
                 number(each.value),
                 str(each.patients),
@@ -162,18 +188,42 @@ def _show_recording(recording: Recording, path: Path) -> None:
         "80 % at: the smallest loss that is called a regression with a chance of 80 %",
         *recording.notes,
     ):
-        console.print(f"  {line}", style="dim", highlight=False, markup=False)
-    risky = sum(each.power.passes < LEAST_PASSING for each in recording.cells)
+        console.print(Text(f"  {line}", style="dim"))
+    _warn(recording, console)
+
+
+def _warn(recording: Recording, console: Console) -> None:
+    """Say where a margin raises false alarms, and where it lets everything pass."""
+    from rich.text import Text
+
+    from ...results.regression.shown import number
+
+    cells, words = recording.cells, []
+    risky = sum(each.power.passes < LEAST_PASSING for each in cells)
     if risky:
-        console.print(
-            f"  warning: with this margin {risky} of {len(recording.cells)} cells may fail without a change; leave out "
-            "--margin, or add test patients or replicates",
-            style="yellow",
-            highlight=False,
+        words.append(
+            f"warning: with this margin {risky} of {len(cells)} cells may fail without a change; leave out --margin, "
+            "or add test patients or replicates"
         )
+    blind = [each for each in cells if each.reaches_chance]
+    if blind:
+        words.append(
+            f"warning: in {len(blind)} of {len(cells)} cells the margin is as large as all there is to lose (value - "
+            "margin is at or below chance), so they say little; add test patients or replicates, save fewer cells, or "
+            "take other tasks"
+        )
+        words += [
+            f"  {each.cell}: {number(each.value)} - {each.power.margin:g}, chance {number(each.chance)}"
+            for each in blind[:MOST_NAMED]
+        ]
+        words += [f"  and {len(blind) - MOST_NAMED} more"] if len(blind) > MOST_NAMED else []
+    for line in words:
+        console.print(Text(f"  {line}", style="yellow"))
 
 
 def _show_report(report: Report) -> None:
+    from rich.text import Text
+
     from ...results.regression.shown import SYNTHETIC, difference, explanation, metric, number
     from ...results.regression.verdict import Outcome
     from .written import output_console
@@ -186,7 +236,7 @@ def _show_report(report: Report) -> None:
         shown = _table(title, right, console, "verdict")
         for each in verdicts:
             shown.add_row(
-                each.cell.encoder,
+                Text(each.cell.encoder),
                 f"{each.cell.fraction:g}",
                 number(each.baseline),
                 number(each.now),
@@ -198,26 +248,29 @@ def _show_report(report: Report) -> None:
         console.print(shown)
     for each in report.verdicts:
         if each.outcome is not Outcome.PASSED or each.words != each.outcome.value:
-            console.print(f"  {each.cell}: {each.words}", highlight=False, markup=False)
+            console.print(Text(f"  {each.cell}: {each.words}"))
     for line in (explanation(report), *report.notes):
-        console.print(f"  {line}", style="dim", highlight=False, markup=False)
+        console.print(Text(f"  {line}", style="dim"))
     answer = "failed" if report.failed else "passed"
     console.print(f"check {answer}: {report.in_words()}", style="bold", highlight=False)
 
 
-def _by_title(cells: Iterable[tuple[Cell, str, T]]) -> Iterator[tuple[str, list[T]]]:
+def _by_title(cells: Iterable[tuple[CheckedCell, str, T]]) -> Iterator[tuple[Text, list[T]]]:
     """Cells under the name of what they share: task, variant, protocol, metric."""
-    groups: dict[str, list[T]] = {}
+    from rich.text import Text
+
+    groups: dict[tuple[str, str], list[T]] = {}
     for cell, metric, each in cells:
         variant = "" if cell.variant == "default" else f", {cell.variant}"
-        groups.setdefault(f"[bold]{cell.task}{variant}, {cell.protocol}[/]: {metric}", []).append(each)
-    yield from groups.items()
+        groups.setdefault((f"{cell.task}{variant}, {cell.protocol}", metric), []).append(each)
+    for (shared, metric), found in groups.items():
+        yield Text.assemble((shared, "bold"), f": {metric}"), found
 
 
-def _table(title: str, right: Sequence[str], console: Console, last: str | None = None) -> Table:
+def _table(title: Text, right: Sequence[str], console: Console, last: str | None = None) -> Table:
     from rich.table import Table
 
-    console.print(title, highlight=False)
+    console.print(title)
     shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     shown.add_column("encoder", overflow="fold")
     shown.add_column("%", justify="right", no_wrap=True)

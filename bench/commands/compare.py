@@ -121,6 +121,7 @@ def _print(rows: Sequence[EncoderComparison], asked: Sequence[str], console: Con
 
 def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     shown.add_column("trials", overflow="fold")
@@ -150,7 +151,9 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
         cells += _extras(row) if wide else ()
         tests = sorted(row.tests, key=lambda test: not test.decides) or [None]
         for number, test in enumerate(tests):
-            shown.add_row(*(cells if number == 0 else [""] * len(cells)), *_test(test))
+            line = (*(cells if number == 0 else [""] * len(cells)), *_test(test))
+            # As they are: a variant may be called [a].
+            shown.add_row(*map(Text, line))
     return shown
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .choice import choice, values
+from .protocol import Protocol
+
 if TYPE_CHECKING:
     from ...results.record import Record
 
@@ -27,19 +30,25 @@ class Form(StrEnum):
     html = "html"
 
 
-class Protocol(StrEnum):
-    """Which trials a leaderboard shows."""
-
-    frozen = "frozen"
-    finetune = "finetune"
-
-
 def leaderboard(
-    store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.text,
+    store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format",
+            parser=choice(Form, "--format"),
+            metavar=values(Form),
+            help="How to write it.  (default: by the suffix of --out, else text)",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
     task: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
-    protocol: Annotated[Protocol | None, typer.Option(help="Only trials of this protocol.")] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(
+            parser=choice(Protocol, "--protocol"), metavar=values(Protocol), help="Only trials of this protocol."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(help="Settings hashes to keep where a task has records of several, comma-separated."),
@@ -55,8 +64,10 @@ def leaderboard(
     from ...results.rendering import render, show_all
     from ..config import parse_list
     from .stored import each_stored_record
-    from .written import write
+    from .written import form_of, refuse_unwritable, write
 
+    form = form_of(form, out, Form)
+    refuse_unwritable("--out", out)
     _, records = each_stored_record(store, include)
     chosen = _chosen(records, parse_list("--task", task), protocol and protocol.value)
     hashes = [each for text in settings or () for each in parse_list("--settings", text) or ()]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .choice import choice, values
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -24,7 +26,9 @@ class Kind(StrEnum):
 
 
 def ls(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[
+        Kind, typer.Argument(parser=choice(Kind, "kind"), metavar="kind", help=f"What to list: {values(Kind)}.")
+    ],
     store: Annotated[Path | None, typer.Option(help="Folder of records, for `ls records`.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers more.")] = None,
 ) -> None:
@@ -48,9 +52,12 @@ def ls(
 
 def _print_entry(console: Console, name: str, title: str, *details: str) -> None:
     """A name with what it is, and details below: readable at any width."""
-    console.print(f"[bold]{name}[/]  {title}", highlight=False)
+    from rich.text import Text
+
+    # Texts, not strings: nothing in a name is markup.
+    console.print(Text.assemble((name, "bold"), f"  {title}"))
     for detail in details:
-        console.print(f"    {detail}", style="dim", highlight=False, markup=False, soft_wrap=True)
+        console.print(Text(f"    {detail}", style="dim"), soft_wrap=True)
 
 
 def _print_tasks(console: Console) -> None:
@@ -83,16 +90,23 @@ def _print_datasets(console: Console) -> None:
 
 def _print_tables(console: Console) -> None:
     from ...results.papers import layout_names, layout_of
+    from ...results.papers.printed import printed_extent
+    from ...tasks.registry import tasks
 
+    known = set(tasks.names())
     for name in layout_names():
         layout = layout_of(name)
-        _print_entry(console, name, layout.title, layout.source, f"tasks {', '.join(layout.tasks())}")
+        absent = [task for task in layout.tasks() if task not in known]
+        asked = [f"tasks {', '.join(layout.tasks())}", *([f"not yet: {', '.join(absent)}"] if absent else [])]
+        published = f"published: {printed_extent(layout)}"
+        _print_entry(console, name, layout.title, layout.source, "; ".join([*asked, published]))
 
 
 def _records(store: Path | None) -> Table:
     from collections import Counter
 
     from rich.table import Table
+    from rich.text import Text
 
     from .stored import stored_records
 
@@ -110,7 +124,7 @@ def _records(store: Path | None) -> Table:
         task, variant, encoder, protocol, fraction, settings, synthetic = key
         named = task if variant == "default" else f"{task}, {variant}"
         data = "synthetic" if synthetic else "real"
-        grid.add_row(named, encoder, protocol, f"{fraction:g}", str(count), settings, data)
-    grid.caption = f"{len(records)} records in {found.path}; n: replicates"
+        grid.add_row(*map(Text, (named, encoder, protocol, f"{fraction:g}", str(count), settings, data)))
+    grid.caption = Text(f"{len(records)} records in {found.path}; n: replicates", style="table.caption")
     grid.caption_justify = "left"
     return grid

@@ -130,10 +130,11 @@ def _trials(number: int) -> str:
 
 def _show_plan(plan: Plan, store: Store, console: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from ..cost import cost_in_seconds, time_one_image
 
-    console.print(f"[bold]Plan into {store.path}[/]", highlight=False)
+    console.print(f"Plan into {store.path}", style="bold", highlight=False, markup=False)
     shown = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     for column in ("encoder", "task", "variant", "protocol", "fractions (%)"):
         shown.add_column(column, overflow="fold")
@@ -147,7 +148,7 @@ def _show_plan(plan: Plan, store: Store, console: Console) -> None:
         draws = ", ".join(f"{fraction:g} x {count}" for fraction, count in counts.items())
         done = len(group.trials) - len(group.pending)
         cells = (one.encoder, one.task, one.variant, one.protocol, draws)
-        shown.add_row(*cells, str(len(group.trials)), str(done), str(len(group.pending)))
+        shown.add_row(*map(Text, cells), str(len(group.trials)), str(done), str(len(group.pending)))
     console.print(shown)
     data = {group.data.radiographs.root: group.data.radiographs for group in plan.groups}
     for radiographs in data.values():

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...foundation.errors import UserError, unknown_name
+from ...foundation.errors import RefusedError, UserError, unknown_name
+from .choice import choice, values
+from .protocol import Protocol
 
 if TYPE_CHECKING:
     from ...results.grid import Grid
@@ -30,53 +32,66 @@ class Form(StrEnum):
     latex = "latex"
 
 
-class Protocol(StrEnum):
-    """Which trials a table shows."""
-
-    frozen = "frozen"
-    finetune = "finetune"
-
-
 def table(
     name: Annotated[
         str | None,
         typer.Argument(help="A paper's table (`cxrbench ls tables`); without it means and SDs of all records."),
     ] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder of records.  [default: cxrbench-results]")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How to write it.")] = Form.text,
+    store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format",
+            parser=choice(Form, "--format"),
+            metavar=values(Form),
+            help="How to write it.  (default: by the suffix of --out, else text)",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
     published: Annotated[bool, typer.Option("--published", help="Put the paper's numbers beside ours.")] = False,
     row: Annotated[
         list[str] | None,
         typer.Option(help='A row of the paper and the encoder of yours that stands there: --row "CheSS=my_encoder".'),
     ] = None,
-    protocol: Annotated[Protocol | None, typer.Option(help="Only trials of this protocol.")] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(
+            parser=choice(Protocol, "--protocol"), metavar=values(Protocol), help="Only trials of this protocol."
+        ),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Only this task (without NAME).")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one (without NAME).")] = None,
-    settings: Annotated[str | None, typer.Option(help="Only records with these settings hashes.")] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(help="Settings hashes to keep where a task has records of several, comma-separated."),
+    ] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
 ) -> None:
     """Show a paper's table with our numbers, or encoders against fractions: mean and SD over replicates."""
+    from ..config import parse_list
+    from .written import form_of, refuse_unwritable
+
+    form = form_of(form, out, Form)
+    refuse_unwritable("--out", out)
     shown = None if protocol is None else protocol.value
+    hashes = parse_list("--settings", settings) or ()
     if name is None:
         _refuse({"--published": published, "--row": bool(row)}, "needs a table's NAME; `cxrbench ls tables` lists them")
-        _write([_grid(each) for each in _means(store, include, task, metric, settings, shown)], form, out)
+        _write([_grid(each) for each in _means(store, include, task, metric, hashes, shown)], form, out)
         return
     _refuse({"--task": task is not None, "--metric": metric is not None}, f"{name} has its own; leave it out")
     from ...results.papers import layout_of
     from ...results.papers.notes import Choice
-    from ..config import parse_list
 
-    choice = Choice(
+    asked = Choice(
         published=published,
         encoders=_mapping(row or ()),
         protocol=shown,
-        settings=parse_list("--settings", settings) or (),
+        settings=hashes,
         # A reader of CSV wants all there is.
         spread=form is Form.csv,
     )
-    grid, encoders = _paper(layout_of(name), choice, store, include)
-    _write([grid], form, out, [encoders])
+    _write([_paper(layout_of(name), asked, store, include)], form, out)
 
 
 def _refuse(given: dict[str, bool], why: str) -> None:
@@ -90,7 +105,7 @@ def _means(
     include: Sequence[Path] | None,
     task: str | None,
     metric: str | None,
-    settings: str | None,
+    settings: Sequence[str],
     protocol: str | None,
 ) -> list[Table]:
     from ...results.table import tables
@@ -113,25 +128,30 @@ def _grid(shown: Table) -> Grid:
     return table_grid(shown)
 
 
-def _paper(
-    layout: Layout, choice: Choice, store: Path | None, include: Sequence[Path] | None
-) -> tuple[Grid, tuple[str, ...]]:
+def _paper(layout: Layout, asked: Choice, store: Path | None, include: Sequence[Path] | None) -> Grid:
     from ...foundation.progress import progress_for_terminal
+    from ...foundation.registry import include as include_file
     from ...results.papers import paper_table
     from ...tasks.registry import tasks
     from ..config import run_config
     from .stored import stored_records
 
-    place = run_config({"store": store, "include": include}, needs_grid=False).store
+    config = run_config({"store": store, "include": include}, needs_grid=False)
+    for file in config.include:
+        include_file(file)
     runnable = set(layout.tasks()) & set(tasks.names())
+    if not runnable and not asked.published:
+        raise RefusedError(
+            f"{layout.name}: nothing of yours to show: not in this version of cxrbench: {', '.join(layout.tasks())}; "
+            "--published shows what the paper prints, --include FILE registers a task of your own"
+        )
     compare: Compare | None = None
     records: list[Record] = []
-    # Without a store the paper's numbers can be shown, and a table whose tasks do not exist can say so.
-    if store is not None or place.is_dir() or (runnable and not choice.published):
+    # Without a store the paper's numbers can be shown.
+    if store is not None or config.store.is_dir() or not asked.published:
         found, records = stored_records(store, include)
         compare = _compare(found, records)
-    made = paper_table(layout, records, tasks.names(), compare, choice, progress_for_terminal())
-    return made.grid, made.encoders
+    return paper_table(layout, records, tasks.names(), compare, asked, progress_for_terminal())
 
 
 def _compare(store: Store, records: list[Record]) -> Compare:
@@ -159,11 +179,11 @@ def _mapping(rows: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
-def _write(grids: Sequence[Grid], form: Form, out: Path | None, encoders: Sequence[Sequence[str]] = ()) -> None:
+def _write(grids: Sequence[Grid], form: Form, out: Path | None) -> None:
     from ...results.rendering import render, show_all
     from .written import write
 
     if form is Form.text:
         write(lambda console: show_all(grids, console), out)
     else:
-        write(render(grids, form, encoders), out)
+        write(render(grids, form), out)

@@ -3,23 +3,73 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+from ...foundation.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+Form = TypeVar("Form", bound=StrEnum)
+
 FILE_WIDTH = 400
+# Suffix of a file -> the form that stands in such files; any other holds text.
+FORM_OF = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".tex": "latex",
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
+}
 
 
 def output_console(file: TextIO | None = None) -> Console:
     """A console on `file` or standard output; where that is no terminal, wide enough to cut and fold nothing."""
     from rich.console import Console
 
-    found = Console(file=file)
-    return found if found.is_terminal else Console(file=file, width=FILE_WIDTH)
+    # Without emoji: an encoder may be called :x:.
+    found = Console(file=file, emoji=False)
+    return found if found.is_terminal else Console(file=file, emoji=False, width=FILE_WIDTH)
+
+
+def form_of(given: Form | None, out: Path | None, forms: type[Form]) -> Form:
+    """The form to write: the one of `--format`, else that of the suffix of `--out`, else text.
+
+    Args:
+        given: `--format`; None where it was not given.
+        out: `--out`.
+        forms: those that the command has; text is one of them.
+
+    Raises UserError where the suffix is that of a form which the command does not have.
+    """
+    if given is not None:
+        return given
+    wanted = "text" if out is None else FORM_OF.get(out.suffix.lower(), "text")
+    if wanted not in set(forms):
+        suffixes = [suffix for suffix, form in FORM_OF.items() if form in set(forms)]
+        raise UserError(f"--out {out}: not written as {wanted}; use .txt, {', '.join(suffixes)}, or give --format")
+    return forms(wanted)
+
+
+def refuse_unwritable(option: str, path: Path | None) -> None:
+    """Raise UserError where `path` could not be written, before the work that it is to hold. Nothing is created."""
+    if path is None:
+        return
+    place = path.absolute()
+    if place.is_dir():
+        raise UserError(f"{option} {path}: cannot write: it is a folder; name a file")
+    folder = next(each for each in place.parents if each.exists())
+    if not folder.is_dir():
+        raise UserError(f"{option} {path}: cannot write there: {folder} is a file, not a folder; choose another one")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{option} {path}: cannot write into {folder}; choose another folder")
 
 
 def write(content: str | Callable[[Console], None], out: Path | None) -> None:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ...foundation.errors import RefusedError, UserError, unknown_name
+from ...foundation.errors import UserError
 from ..record import Record
-from ..table import Cell, Table, tables
+from ..settings_choice import of_settings
+from ..table import Cell, Table, refuse_several_weights, tables
 from .main_metric import MetricOf, registered_main_metric
-
-HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -136,15 +135,17 @@ def boards(
 
     Args:
         records: of one store, read once and not kept whole, so that a generator of very many will do.
-        settings: hashes; a (task, variant, protocol) that has records of one of these keeps only them.
+        settings: hashes to choose by, see `of_settings`.
         metric_of: task -> main metric. A task for which it raises UserError is left out, and the notes say so.
 
     Raises:
         RefusedError: records of several settings in one (task, variant, protocol), or one name for several weights.
         UserError: a settings hash that no record has, or nothing left to show.
     """
-    groups, unranked = _grouped(records, metric_of)
-    _keep(groups, settings)
+    slim, unranked = _slimmed(records, metric_of)
+    groups: dict[tuple[bool, str, str, str], list[Record]] = defaultdict(list)
+    for record in of_settings(slim, settings):
+        groups[record.synthetic, record.protocol, record.task, record.variant].append(record)
     parts: dict[tuple[bool, str], list[list[Record]]] = defaultdict(list)
     for (synthetic, protocol, _, _), group in sorted(groups.items()):
         parts[synthetic, protocol].append(group)
@@ -155,12 +156,9 @@ def boards(
     return [_board(part, parts[part], metric_of, unranked) for part in order]
 
 
-_Group = tuple[bool, str, str, str]
-
-
-def _grouped(records: Iterable[Record], metric_of: MetricOf) -> tuple[dict[_Group, list[Record]], tuple[str, ...]]:
-    """Slim records by (synthetic, protocol, task, variant), and why tasks are left out."""
-    groups: dict[_Group, list[Record]] = defaultdict(list)
+def _slimmed(records: Iterable[Record], metric_of: MetricOf) -> tuple[list[Record], tuple[str, ...]]:
+    """Slim records of the tasks that can be ranked, and why others are left out."""
+    slim: list[Record] = []
     metrics: dict[str, str | None] = {}
     unranked: list[str] = []
     shared: dict[Any, Any] = {}
@@ -173,9 +171,8 @@ def _grouped(records: Iterable[Record], metric_of: MetricOf) -> tuple[dict[_Grou
                 unranked.append(str(error))
         metric = metrics[record.task]
         if metric is not None:
-            group = (record.synthetic, record.protocol, record.task, record.variant)
-            groups[group].append(_slim(record, metric, shared))
-    return groups, tuple(unranked)
+            slim.append(_slim(record, metric, shared))
+    return slim, tuple(unranked)
 
 
 def _slim(record: Record, metric: str, shared: dict[Any, Any]) -> Record:
@@ -194,18 +191,6 @@ def _slim(record: Record, metric: str, shared: dict[Any, Any]) -> Record:
         code={},
         provenance={},
     )
-
-
-def _keep(groups: dict[_Group, list[Record]], settings: Collection[str]) -> None:
-    """Leave only records of `settings` in every group that has any."""
-    hashes = {group: {record.settings_hash for record in found} for group, found in groups.items()}
-    known = set().union(*hashes.values())
-    for each in settings:
-        if each not in known:
-            raise UserError(f"--settings: {unknown_name('settings hash', each, known)}")
-    for group, found in groups.items():
-        if hashes[group].intersection(settings):
-            groups[group] = [record for record in found if record.settings_hash in settings]
 
 
 def _board(part: tuple[bool, str], groups: list[list[Record]], metric_of: MetricOf, unranked: tuple[str, ...]) -> Board:
@@ -246,7 +231,7 @@ def _board(part: tuple[bool, str], groups: list[list[Record]], metric_of: Metric
         encoders=tuple(sorted({record.encoder for group in groups for record in group})),
         columns=tuple(columns),
         cells=cells,
-        weights=_weights(groups),
+        weights=refuse_several_weights(record for group in groups for record in group),
         notes=(*unranked, *undefined),
     )
 
@@ -262,32 +247,10 @@ def _cell(table: Table, records: list[Record], complete: bool) -> BoardCell:
     return BoardCell(
         cell=cell,
         complete=complete and cell.mean is not None,
-        contaminated=one.dataset.get("name") in one.weights.get("contamination", ()),
+        contaminated=one.contaminated,
         notes=tuple(notes),
     )
 
 
 def _defined(records: list[Record], metric: str) -> frozenset[int]:
     return frozenset(record.replicate for record in records if record.metrics[metric] is not None)
-
-
-def _weights(groups: list[list[Record]]) -> dict[str, str]:
-    """Encoder -> its weights. Raises RefusedError where a name stands for several: their ranks would be averaged."""
-    seen: dict[str, tuple[str, Record]] = {}
-    for group in groups:
-        for record in group:
-            weights = _weights_of(record)
-            known, first = seen.setdefault(record.encoder, (weights, record))
-            if known != weights:
-                raise RefusedError(
-                    f"{record.encoder} stands for several weights: {known} ({first.place}) and {weights} "
-                    f"({record.place}); give each a name of its own, or choose tasks with --task"
-                )
-    return {name: weights for name, (weights, _) in seen.items()}
-
-
-def _weights_of(record: Record) -> str:
-    # Random weights are drawn anew for every replicate of a fine-tuning, so their hashes differ by right.
-    if record.weights.get("seed") is not None:
-        return f"random, {record.weights.get('arch', 'unknown architecture')}"
-    return str(record.weights.get("sha256", ""))[:HASH_DIGITS] or "unknown"

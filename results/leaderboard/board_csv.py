@@ -38,7 +38,7 @@ def boards_csv(ranked: Sequence[tuple[Board, Ranking]]) -> str:
     """One line an (encoder, column), those not run included with 0 replicates; blank where there is no number.
 
     `data` is `real` or `synthetic`; `rank` is the rank in the column among complete encoders, `complete` says whether
-    the encoder has a rank over tasks.
+    the encoder has every result that others have: it has a rank over tasks then, unless it is alone in that.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..grid import Column, Entry, Grid, Row
 from ..rendering.cell import CONTAMINATED
+from ..rendering.protocols import protocol_in_words
 from .board import Board, BoardCell
 from .ranking import Ranking, places
 
-PROTOCOLS = {"frozen": "frozen encoder", "finetune": "all weights fine-tuned"}
 MOST_MISSING = 3
 READING = "Mean ± SD over n replicates; columns are per cent of the training patients; · was not run."
 
@@ -23,7 +23,7 @@ def board_grids(board: Board, ranking: Ranking, most_columns: int | None = None)
     """
     parts = _parts(board, most_columns)
     name = f"leaderboard-{board.protocol}{'-synthetic' if board.synthetic else ''}"
-    title = f"Leaderboard, {PROTOCOLS.get(board.protocol, board.protocol)}"
+    title = f"Leaderboard, {protocol_in_words(board.protocol)}"
     if len(parts) == 1:
         return [_grid(board, ranking, parts[0], name, title)]
     return [

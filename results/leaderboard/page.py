@@ -8,9 +8,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ..rendering.protocols import protocol_in_words
 from .board import Board, BoardCell
 from .board_csv import boards_csv
-from .board_grid import PROTOCOLS, board_notes
+from .board_grid import board_notes
 from .ranking import Ranking, places
 
 FOLDER = Path(__file__).parent
@@ -46,7 +47,7 @@ def _text(name: str) -> str:
 def _board(board: Board, ranking: Ranking) -> dict[str, Any]:
     texts: dict[str, int] = {}
     marked = places(board)
-    words = PROTOCOLS.get(board.protocol, board.protocol)
+    words = protocol_in_words(board.protocol)
     return {
         "words": words[0].upper() + words[1:],
         "synthetic": board.synthetic,

@@ -6,8 +6,8 @@ from ...foundation.handing_on import lazily
 from .layout import Layout, layout_names, layout_of
 
 if TYPE_CHECKING:
-    from .build import PaperTable, paper_table
+    from .build import paper_table
 
-__all__ = ["Layout", "PaperTable", "layout_names", "layout_of", "paper_table"]
+__all__ = ["Layout", "layout_names", "layout_of", "paper_table"]
 
-__getattr__ = lazily(__name__, {"PaperTable": "build", "paper_table": "build"})
+__getattr__ = lazily(__name__, {"paper_table": "build"})

@@ -7,26 +7,18 @@ from dataclasses import dataclass, replace
 
 from ...foundation.errors import UserError, unknown_name
 from ...foundation.progress import Progress, SilentProgress
-from ..grid import Column, Entry, Grid, Row
-from ..published_numbers import published_number
+from ..grid import About, Column, Entry, Grid, Row
 from ..record import Record
-from .cells import BLANK, Cell, cells_of, entry, in_order
+from .cells import BLANK, PaperCell, cells_of, entry, in_order
 from .layout import BEST, Block, Layout, PaperColumn, PaperRow, Place, PlaceKey
 from .marks import Compare, Marks, significance
 from .notes import IMPOSSIBLE, Choice, impossible, notes
+from .printed import printed_number
 from .selection import select
 
 OTHERS = "other encoders"
 
 _NO_MARKS = Marks({}, (), ())
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A table, and the encoder behind each of its rows (empty where a row has none)."""
-
-    grid: Grid
-    encoders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ def paper_table(
     compare: Compare | None = None,
     choice: Choice | None = None,
     progress: Progress | None = None,
-) -> PaperTable:
+) -> Grid:
     """Fill `layout` with the means of `records`.
 
     Args:
@@ -85,7 +77,7 @@ def paper_table(
     filled = _Filled(layout, cells, orders, marks, choice.spread)
     table = tuple(filled.row(line, columns) for line in lines)
     incomplete = any(each.count for row in table for each in row.entries)
-    grid = Grid(
+    return Grid(
         name=layout.name,
         title=f"{layout.title} (as {layout.paper} Table {layout.number})",
         columns=tuple(heading for heading, _ in columns),
@@ -94,7 +86,6 @@ def paper_table(
         synthetic=any(record.synthetic for record in shown),
         row_title="Model",
     )
-    return PaperTable(grid, tuple(line.encoder for line in lines))
 
 
 class _Filled:
@@ -103,7 +94,7 @@ class _Filled:
     def __init__(
         self,
         layout: Layout,
-        cells: Mapping[PlaceKey, Mapping[str, Cell]],
+        cells: Mapping[PlaceKey, Mapping[str, PaperCell]],
         orders: Mapping[PlaceKey, list[list[str]]],
         marks: Marks,
         spread: bool,
@@ -124,32 +115,35 @@ class _Filled:
             label=line.row.label if line.row else line.encoder,
             entries=tuple(entries),
             group=", ".join(filter(None, (block, group))),
+            encoder=line.encoder,
         )
 
     def _ours(self, encoder: str, place: Place) -> Entry:
         cell = self._cells[place.key].get(encoder)
+        about = About(*place.key, settings=cell.settings if cell else "")
         if cell is None:
-            return BLANK
+            return replace(BLANK, about=about)
         order = self._orders[place.key]
         return replace(
             entry(cell, place, self._layout.decimals, place.spread or self._spread),
             best=bool(order) and encoder in order[0],
             second=len(order) > 1 and encoder in order[1],
             marks=self._marks.signs.get((place.key, encoder), ""),
+            about=about,
         )
 
 
 def _printed(paper: str, row: PaperRow | None, place: Place) -> Entry:
     """The paper's own number, or a blank one."""
-    at = place.printed
-    if row is None:
-        return Entry(published=True)
-    model = row.model or row.label
-    number = published_number(paper, at.table, at.dataset, model, at.protocol, at.fraction, at.label, at.metric)
+    # Under another protocol than the paper's, the printed number stays that of the paper's.
+    about = About(place.task, place.variant, place.printed.protocol, place.fraction, place.metric)
+    number = None if row is None else printed_number(paper, row, place)
     if number is None:
-        return Entry(published=True)
+        return Entry(published=True, about=about)
     marks = IMPOSSIBLE if impossible(number) else ""
-    return Entry(number.value, number.sd, number.decimals, marks=marks, published=True, source=number.source)
+    return Entry(
+        number.value, number.sd, number.decimals, marks=marks, published=True, source=number.source, about=about
+    )
 
 
 def _columns(layout: Layout, published: bool) -> list[tuple[Column, PaperColumn]]:
@@ -164,7 +158,7 @@ def _columns(layout: Layout, published: bool) -> list[tuple[Column, PaperColumn]
     return columns
 
 
-def _lines(layout: Layout, rows: Sequence[PaperRow], cells: Mapping[PlaceKey, Mapping[str, Cell]]) -> list[_Line]:
+def _lines(layout: Layout, rows: Sequence[PaperRow], cells: Mapping[PlaceKey, Mapping[str, PaperCell]]) -> list[_Line]:
     """The paper's rows, and below them in each block the encoders that are not in the paper."""
     known = {row.encoder for row in rows}
     lines = []
@@ -197,12 +191,14 @@ def _mapped(layout: Layout, encoders: Mapping[str, str], stored: Collection[str]
 def _protocol(layout: Layout, records: Sequence[Record], asked: str | None) -> str | None:
     """The protocol to show instead of the paper's; None for the paper's own."""
     own = {place.protocol for place in layout.places()}
-    if asked is not None and len(own) > 1:
-        raise UserError(f"--protocol: {layout.name} shows both protocols; leave the option out")
-    if asked is not None or len(own) > 1:
-        return None if {asked} == own else asked
     tasks = layout.tasks()
     stored = {record.protocol for record in records if record.task in tasks}
+    if asked is not None and len(own) > 1:
+        raise UserError(f"--protocol: {layout.name} shows both protocols; leave the option out")
+    if asked is not None and stored and asked not in stored:
+        raise UserError(f"--protocol: {unknown_name(f'protocol in this store for {layout.name}', asked, stored)}")
+    if asked is not None or len(own) > 1:
+        return None if {asked} == own else asked
     return None if stored & own or not stored else sorted(stored)[0]
 
 
@@ -214,7 +210,7 @@ def _under(layout: Layout, protocol: str) -> Layout:
 def _references(
     layout: Layout,
     rows: Sequence[PaperRow],
-    cells: Mapping[PlaceKey, Mapping[str, Cell]],
+    cells: Mapping[PlaceKey, Mapping[str, PaperCell]],
     orders: Mapping[PlaceKey, list[list[str]]],
 ) -> dict[PlaceKey, str]:
     """Place -> the encoder that the others are tested against, where there is one with a value."""

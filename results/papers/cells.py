@@ -18,18 +18,20 @@ BLANK = Entry()
 
 
 @dataclass(frozen=True)
-class Cell:
+class PaperCell:
     """One encoder at one place.
 
     Attributes:
         values: replicate -> the metric; None where it is undefined.
         recorded: whether the records know this metric at all.
         contaminated: whether the encoder saw images of this dataset in pretraining.
+        settings: hash of the settings that its records share.
     """
 
     values: Mapping[int, float | None]
     recorded: bool
     contaminated: bool
+    settings: str = ""
 
     @property
     def defined(self) -> dict[int, float]:
@@ -47,12 +49,12 @@ class Cell:
         return float(np.std(list(self.defined.values()), ddof=1)) if len(self.defined) > 1 else None
 
 
-def cells_of(records: Iterable[Record], places: Iterable[Place]) -> dict[PlaceKey, dict[str, Cell]]:
+def cells_of(records: Iterable[Record], places: Iterable[Place]) -> dict[PlaceKey, dict[str, PaperCell]]:
     """Place -> encoder -> its cell. `records` must hold every draw once."""
     found: dict[tuple[str, str, str, float], list[Record]] = defaultdict(list)
     for record in records:
         found[record.task, record.variant, record.protocol, record.fraction].append(record)
-    cells: dict[PlaceKey, dict[str, Cell]] = {}
+    cells: dict[PlaceKey, dict[str, PaperCell]] = {}
     for place in places:
         by_encoder: dict[str, list[Record]] = defaultdict(list)
         for record in found.get(place.key[:4], ()):
@@ -61,7 +63,7 @@ def cells_of(records: Iterable[Record], places: Iterable[Place]) -> dict[PlaceKe
     return cells
 
 
-def in_order(column: Mapping[str, Cell], lower_is_better: bool) -> list[list[str]]:
+def in_order(column: Mapping[str, PaperCell], lower_is_better: bool) -> list[list[str]]:
     """Encoders from best to last, those of equal means together.
 
     Only encoders that are defined on all replicates of the column have a place: a mean over other draws is not
@@ -77,7 +79,7 @@ def in_order(column: Mapping[str, Cell], lower_is_better: bool) -> list[list[str
     return [[encoder for encoder, mean in means.items() if mean == value] for value in values]
 
 
-def entry(cell: Cell, place: Place, decimals: int, spread: bool) -> Entry:
+def entry(cell: PaperCell, place: Place, decimals: int, spread: bool) -> Entry:
     """What stands in the table, without its place in the column and without marks."""
     if cell.mean is None:
         text = UNDEFINED if cell.recorded else NOT_RECORDED
@@ -91,11 +93,12 @@ def entry(cell: Cell, place: Place, decimals: int, spread: bool) -> Entry:
     )
 
 
-def _cell(records: list[Record], metric: str) -> Cell:
-    return Cell(
+def _cell(records: list[Record], metric: str) -> PaperCell:
+    return PaperCell(
         values={record.replicate: record.metrics.get(metric) for record in records},
         recorded=any(metric in record.metrics for record in records),
-        contaminated=any(record.dataset.get("name") in record.weights.get("contamination", ()) for record in records),
+        contaminated=any(record.contaminated for record in records),
+        settings=records[0].settings_hash,
     )
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from ..published_numbers import PublishedNumber, mean_checks, published_numbers
 from ..record import Record
+from ..rendering.cell import CONTAMINATED
+from ..rendering.protocols import protocol_in_words
 from .layout import BEST, Layout, PaperRow, PlaceKey
 from .marks import ALPHA, DECIDED, PAPER, Marks
 
-CONTAMINATED = "‡"
 IMPOSSIBLE = "§"
-PROTOCOL_WORDS = {"frozen": "frozen encoders", "finetune": "all weights fine-tuned"}
 
 # What each test says, and what it does not.
 TEST_WORDS = {
@@ -69,7 +69,7 @@ def notes(
     found = [*_about_data(layout, rows, shown, known_tasks, incomplete, choice), *layout.notes]
     if shown:
         found += _about_marks(layout, references, marks)
-    if any(record.dataset.get("name") in record.weights.get("contamination", ()) for record in shown):
+    if any(record.contaminated for record in shown):
         found.append(f"{CONTAMINATED} The encoder saw images of this dataset in pretraining.")
     if choice.published:
         found += [f"Published: {layout.source}.", *layout.published_notes, *_from_text(layout)]
@@ -104,9 +104,9 @@ def _about_data(
         yield f"{what} {', '.join(absent)}: not in this version of cxrbench; our cells stay blank."
     without = [task for task in layout.tasks() if task in known_tasks and task not in stored]
     if without:
-        yield f"No records of {', '.join(without)}: our cells stay blank."
+        yield f"No records of {', '.join(without)} at the protocol and fractions of this table: our cells stay blank."
     if layout.protocol and shown:
-        yield f"Ours: {PROTOCOL_WORDS[layout.protocol]}, which is not the protocol of the paper."
+        yield f"Ours: {protocol_in_words(layout.protocol)}, which is not the protocol of the paper."
     mapped = [f"{row.label} = {row.encoder}" for row in rows if row.label in choice.encoders]
     if mapped:
         yield f"Rows as mapped by --row: {', '.join(mapped)}."

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
-from ...foundation.errors import RefusedError, UserError, unknown_name
+from ...foundation.errors import RefusedError
 from ..record import Record
+from ..settings_choice import of_settings
 from ..table import refuse_mixture, refuse_several_weights
 from .layout import Place
 
 
-def select(records: Iterable[Record], places: Collection[Place], settings: Sequence[str] = ()) -> list[Record]:
+def select(records: Iterable[Record], places: Collection[Place], settings: Collection[str] = ()) -> list[Record]:
     """The records that `places` show, each encoder, draw and place once.
 
     Args:
         records: of one store.
         places: of the table.
-        settings: hashes to choose by; a task and variant that has none of them is left as it is.
+        settings: hashes to choose by, see `of_settings`.
 
     Raises:
         RefusedError: several settings, data or task versions where one must stand, or several weights of one name.
         UserError: a settings hash that no record of the table has.
     """
     shown = {place.key[:4] for place in places}
+    asked = [each for each in records if (each.task, each.variant, each.protocol, each.fraction) in shown]
+    kept = of_settings(asked, settings)
     columns: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
-    for record in records:
-        if (record.task, record.variant, record.protocol, record.fraction) in shown:
-            columns[record.task, record.variant, record.protocol].append(record)
-    known = {record.settings_hash for column in columns.values() for record in column}
-    for name in settings:
-        if name not in known:
-            raise UserError(f"--settings: {unknown_name('settings hash', name, known)}")
-    kept: list[Record] = []
+    for record in kept:
+        columns[record.task, record.variant, record.protocol].append(record)
     for column in columns.values():
-        chosen = [record for record in column if record.settings_hash in settings]
-        refuse_mixture(chosen or column)
-        kept += chosen or column
+        refuse_mixture(column)
     _refuse_several_versions(kept)
     refuse_several_weights(kept)
     return kept

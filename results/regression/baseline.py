@@ -6,6 +6,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,7 @@ from ...foundation.errors import UserError
 from ...foundation.files import new_file
 from ...foundation.settings import Settings, validated
 from ..record import Record
-from .cell import Cell, cell_of
+from .cell import CheckedCell, cell_of
 
 if TYPE_CHECKING:
     from ...tasks.predictions import Predictions
@@ -66,7 +67,7 @@ class Baseline:
     """
 
     trials: tuple[Trial, ...]
-    expectations: dict[Cell, Expectation]
+    expectations: dict[CheckedCell, Expectation]
     made_by: str = ""
 
     @property
@@ -74,7 +75,7 @@ class Baseline:
         """Whether any of it comes of phantoms."""
         return any(each.record.synthetic for each in self.trials)
 
-    def of_cell(self, cell: Cell) -> list[Trial]:
+    def of_cell(self, cell: CheckedCell) -> list[Trial]:
         """The replicates of `cell`."""
         return [each for each in self.trials if cell_of(each.record) == cell]
 
@@ -104,6 +105,8 @@ class Baseline:
         Raises UserError naming the file where it is missing, damaged, foreign or of a newer version. Nothing in it is
         executed, and nothing is written outside a folder of our own.
         """
+        if path.is_dir():
+            raise UserError(f"--baseline {path}: is a folder; name the file that `cxrbench check save` made")
         if not path.is_file():
             raise UserError(f"--baseline {path}: no such file; `cxrbench check save` makes one")
         try:
@@ -120,9 +123,23 @@ class Baseline:
         except Exception as error:
             raise UserError(_damaged(path, error)) from error
         baseline = cls(trials, {each.cell: each.expectation for each in manifest.cells}, manifest.made_by)
-        if {cell_of(each.record) for each in trials} != set(baseline.expectations):
+        draws = Counter((cell_of(each.record), each.record.replicate) for each in trials)
+        (cell, replicate), times = draws.most_common(1)[0]
+        if times > 1:
+            raise UserError(_damaged(path, f"it lists {cell}, replicate {replicate} {times} times"))
+        if {cell for cell, _ in draws} != set(baseline.expectations):
             raise UserError(_damaged(path, "its cells and trials do not belong together"))
         return baseline
+
+
+def trials_in(path: Path) -> int | None:
+    """How many trials the baseline `path` has, by its manifest; None where it cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return len(_manifest(path, archive).trials)
+    # zipfile and zlib have many words for a file that is cut or altered.
+    except Exception:
+        return None
 
 
 class _ManifestCell(Settings):
@@ -133,12 +150,12 @@ class _ManifestCell(Settings):
     fraction: float
     metric: str
     higher_is_better: bool
-    margin: float = Field(ge=0)
+    margin: float = Field(ge=0, allow_inf_nan=False)
     proposed: bool
 
     @property
-    def cell(self) -> Cell:
-        return Cell(self.encoder, self.task, self.variant, self.protocol, self.fraction)
+    def cell(self) -> CheckedCell:
+        return CheckedCell(self.encoder, self.task, self.variant, self.protocol, self.fraction)
 
     @property
     def expectation(self) -> Expectation:
@@ -187,7 +204,7 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> _Manifest:
         raise UserError(f"--baseline {path}: not a baseline of cxrbench (no {MANIFEST} in it)")
     values: Any = json.loads(archive.read(MANIFEST))
     found = values.get("format_version") if isinstance(values, dict) else None
-    if not isinstance(found, int):
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise UserError(f"--baseline {path}: not a baseline of cxrbench (no format_version in its {MANIFEST})")
     if found > FORMAT_VERSION:
         raise UserError(f"--baseline {path}: written by a newer cxrbench (format {found}); upgrade to read it")

@@ -9,7 +9,7 @@ from ..record import Record
 
 
 @dataclass(frozen=True, order=True)
-class Cell:
+class CheckedCell:
     """What the replicates of one number in a table have in common."""
 
     encoder: str
@@ -23,14 +23,14 @@ class Cell:
         return f"{self.encoder} on {self.task}{variant} {self.protocol} {self.fraction:g} %"
 
 
-def cell_of(record: Record) -> Cell:
+def cell_of(record: Record) -> CheckedCell:
     """The cell that `record` is a replicate of."""
-    return Cell(record.encoder, record.task, record.variant, record.protocol, float(record.fraction))
+    return CheckedCell(record.encoder, record.task, record.variant, record.protocol, float(record.fraction))
 
 
-def by_cell(records: Iterable[Record]) -> dict[Cell, list[Record]]:
+def by_cell(records: Iterable[Record]) -> dict[CheckedCell, list[Record]]:
     """Records of every cell in the order of their replicates, cells in order."""
-    found: dict[Cell, list[Record]] = {}
+    found: dict[CheckedCell, list[Record]] = {}
     for record in sorted(records, key=lambda each: (cell_of(each), each.replicate)):
         found.setdefault(cell_of(record), []).append(record)
     return found

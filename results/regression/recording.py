@@ -11,12 +11,14 @@ import numpy as np
 from ...foundation.errors import RefusedError, UserError
 from ...foundation.progress import Progress, SilentProgress
 from ..record import Record
-from ..table import refuse_several_weights
+from ..table import refuse_mixture, refuse_several_weights
 from .baseline import Baseline, Expectation, Trial
-from .cell import Cell, by_cell
-from .influence import Scored
+from .cell import CheckedCell, by_cell
+from .chance import chance_of
+from .influence import Scored, scored
+from .lined_up import lined_up
 from .margin import Power, noise_of, power_of, propose_margin
-from .scored_cell import lined_up, scored_cell, task_of
+from .record_task import task_of
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -32,14 +34,21 @@ class RecordedCell:
         value: mean of the metric over replicates.
         patients: of its test set.
         replicates: trials.
+        chance: what an encoder that knows nothing reaches; None where that is not known of the metric.
     """
 
-    cell: Cell
+    cell: CheckedCell
     expectation: Expectation
     value: float
     patients: int
     replicates: int
     power: Power
+    chance: float | None
+
+    @property
+    def reaches_chance(self) -> bool:
+        """Whether the margin allows a loss of all that is above chance."""
+        return self.chance is not None and self.value - self.expectation.margin <= self.chance
 
 
 @dataclass(frozen=True)
@@ -53,11 +62,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Measured:
-    cell: Cell
+    cell: CheckedCell
     trials: list[Trial]
     scored: Scored
     metric: str
     higher_is_better: bool
+    chance: float | None
 
 
 def record_baseline(
@@ -75,6 +85,9 @@ def record_baseline(
     """
     measured, notes = [], []
     cells = by_cell(records)
+    # Before the weights: two trials of one replicate are of two settings more often than of two weights.
+    for found in cells.values():
+        refuse_mixture(found)
     refuse_several_weights(records)
     with progress.step("baseline", len(cells)) as step:
         for cell, found in cells.items():
@@ -92,28 +105,23 @@ def record_baseline(
 
 
 def _measured(
-    store: Store, cell: Cell, records: list[Record], notes: list[str], progress: Progress
+    store: Store, cell: CheckedCell, records: list[Record], notes: list[str], progress: Progress
 ) -> _Measured | None:
-    hashes = sorted({record.settings_hash for record in records})
-    if len(hashes) > 1:
-        raise RefusedError(
-            f"{cell}: its replicates were made under {len(hashes)} settings ({', '.join(hashes)}); choose one "
-            "with --settings HASH"
-        )
     task = task_of(records[0])
     metric = task.meta.main_metric
     try:
         predictions = lined_up([store.predictions(record) for record in records])
     except RefusedError as error:
         raise RefusedError(f"{cell}: its replicates cannot be taken together: {error}") from error
-    scored = scored_cell(task, metric, predictions, progress)
-    known = ~np.isnan(scored.values)
+    all_scored = scored(task, metric, predictions, progress)
+    known = ~np.isnan(all_scored.values)
     if not known.all():
         notes.append(f"{cell}: {metric} is undefined in {(~known).sum()} of {len(known)} replicates, left out")
     if not known.any():
         return None
     kept = [Trial(*pair) for pair, there in zip(zip(records, predictions, strict=True), known, strict=True) if there]
-    return _Measured(cell, kept, scored.of(known), metric, task.meta.metrics.get(metric.split("/")[0], True))
+    better = task.meta.metrics.get(metric.split("/")[0], True)
+    return _Measured(cell, kept, all_scored.of(known), metric, better, chance_of(metric, predictions[0]))
 
 
 def _recorded(measured: _Measured, margin: float | None, cells: int) -> RecordedCell:
@@ -126,4 +134,5 @@ def _recorded(measured: _Measured, margin: float | None, cells: int) -> Recorded
         patients=measured.scored.patients,
         replicates=len(measured.trials),
         power=power_of(noise, chosen, cells),
+        chance=measured.chance,
     )

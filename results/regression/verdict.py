@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,13 @@ from ...foundation.errors import RefusedError, UserError
 from ...foundation.progress import Progress, SilentProgress
 from ..record import Record
 from .baseline import Baseline, Expectation
-from .cell import Cell
-from .influence import Scored
+from .cell import CheckedCell
+from .influence import Scored, scored
 from .interval import PairedInterval, paired_interval
+from .lined_up import lined_up
 from .margin import cell_level
 from .pairing import pair
-from .scored_cell import lined_up, scored_cell, task_of
+from .record_task import task_of
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -41,18 +42,18 @@ class CellVerdict:
     """One cell.
 
     Attributes:
-        baseline, now: mean of the metric over the replicates; None where it was not computed.
+        baseline, now: mean of the metric over the replicates; None where it was not computed or is undefined.
         interval: of now - baseline, the sign turned where lower is better; None where it was not computed.
         words: a sentence for people.
-        patients: of the test set; 0 where it was not looked at.
+        patients: of the test set.
     """
 
-    cell: Cell
+    cell: CheckedCell
     expectation: Expectation
     outcome: Outcome
     words: str
     replicates: int
-    patients: int = 0
+    patients: int
     baseline: float | None = None
     now: float | None = None
     interval: PairedInterval | None = None
@@ -108,7 +109,8 @@ def check(
 ) -> Report:
     """Compare `records` of `store` with `baseline`.
 
-    Raises UserError where nothing can be said: nothing in common, other settings or data, other test sets.
+    Raises UserError where nothing can be said: nothing in common, other settings or data, other test sets, or a metric
+    that its task no longer gives.
     """
     pairs, unasked = pair([trial.record for trial in baseline.trials], records)
     level = cell_level(len(pairs))
@@ -140,43 +142,51 @@ def judge(interval: PairedInterval, margin: float) -> tuple[Outcome, str]:
 def _of_cell(
     baseline: Baseline,
     store: Store,
-    cell: Cell,
+    cell: CheckedCell,
     pairs: list[tuple[Record, Record | None]],
     level: float,
     progress: Progress,
 ) -> CellVerdict:
-    expected = baseline.expectations[cell]
-    synthetic = any(each.synthetic for both in pairs for each in both if each is not None)
+    expected, trials = baseline.expectations[cell], baseline.of_cell(cell)
+    unknown = CellVerdict(
+        cell=cell,
+        expectation=expected,
+        outcome=Outcome.MISSING,
+        words="",
+        replicates=len(pairs),
+        patients=int(trials[0].predictions.table["patient_id"].nunique()),
+        baseline=_mean([trial.record.metrics.get(expected.metric) for trial in trials]),
+        synthetic=any(each.synthetic for both in pairs for each in both if each is not None),
+    )
     missing = [str(old.replicate) for old, new in pairs if new is None]
     if missing:
-        words = f"missing: the store lacks replicate {', '.join(missing)}"
-        return CellVerdict(cell, expected, Outcome.MISSING, words, len(pairs), synthetic=synthetic)
-    old = [trial.predictions for trial in baseline.of_cell(cell)]
+        return replace(unknown, words=f"missing: the store lacks replicate {', '.join(missing)}")
     new = [store.predictions(record) for _, record in pairs if record is not None]
     try:
-        both = lined_up([*old, *new])
+        both = lined_up([*(trial.predictions for trial in trials), *new])
     except RefusedError as error:
         raise UserError(f"{cell}: baseline and store cannot be compared: {error}") from error
     task = task_of(pairs[0][0])
-    before = scored_cell(task, expected.metric, both[: len(old)], progress)
-    after = scored_cell(task, expected.metric, both[len(old) :], progress)
+    if expected.metric not in task.score(both[0]):
+        raise UserError(
+            f"{cell}: the baseline holds it to {expected.metric}, which {cell.task} no longer gives; save a new one "
+            "with `cxrbench check save`"
+        )
+    before = scored(task, expected.metric, both[: len(trials)], progress)
+    after = scored(task, expected.metric, both[len(trials) :], progress)
+    known = replace(unknown, baseline=_mean(before.values), now=_mean(after.values))
     undefined = _undefined(expected.metric, before, after)
     if undefined:
-        return CellVerdict(cell, expected, Outcome.UNDEFINED, undefined, len(pairs), synthetic=synthetic)
+        return replace(known, outcome=Outcome.UNDEFINED, words=undefined)
     interval = paired_interval(before, after, expected.higher_is_better, level)
     outcome, words = judge(interval, expected.margin)
-    return CellVerdict(
-        cell=cell,
-        expectation=expected,
-        outcome=outcome,
-        words=words,
-        replicates=len(pairs),
-        patients=before.patients,
-        baseline=float(before.values.mean()),
-        now=float(after.values.mean()),
-        interval=interval,
-        synthetic=synthetic,
-    )
+    return replace(known, outcome=outcome, words=words, interval=interval)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Mean over replicates; None where one has no value."""
+    found = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return None if np.isnan(found).any() else float(found.mean())
 
 
 def _undefined(metric: str, before: Scored, after: Scored) -> str:

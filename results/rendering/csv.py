@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv as writer
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from ..grid import Grid
+from ..grid import Entry, Grid
 from .cell import signs
 
 FIELDS = (
@@ -16,6 +16,12 @@ FIELDS = (
     "encoder",
     "column_group",
     "column",
+    "task",
+    "variant",
+    "protocol",
+    "fraction",
+    "metric",
+    "settings",
     "value",
     "sd",
     "count",
@@ -29,31 +35,29 @@ FIELDS = (
 )
 
 
-def csv(grids: Iterable[Grid], encoders: Sequence[Sequence[str]] = ()) -> str:
+def csv(grids: Iterable[Grid]) -> str:
     """All cells of `grids`, blank ones too.
 
-    Args:
-        grids: tables.
-        encoders: one sequence a grid: the encoder behind each of its rows; without it the rows' labels.
-
+    Task to metric say what a cell is a number of, also where the paper's words for row and column do not; `settings`
+    is empty where there is no number of ours.
     `value` and `sd` are empty where there is none, `text` says why; best, second, published and synthetic are 0 or
     1. Published cells are never synthetic.
     """
     file = io.StringIO()
     table = writer.writer(file, lineterminator="\n")
     table.writerow(FIELDS)
-    for number, grid in enumerate(grids):
-        names = encoders[number] if encoders else [row.label for row in grid.rows]
-        for row, encoder in zip(grid.rows, names, strict=True):
+    for grid in grids:
+        for row in grid.rows:
             for column, entry in zip(grid.columns, row.entries, strict=True):
                 table.writerow(
                     (
                         grid.name,
                         row.group,
                         row.label,
-                        encoder,
+                        row.encoder,
                         column.group,
                         column.title,
+                        *_about(entry),
                         "" if entry.value is None else repr(entry.value),
                         "" if entry.sd is None else repr(entry.sd),
                         entry.count,
@@ -67,3 +71,10 @@ def csv(grids: Iterable[Grid], encoders: Sequence[Sequence[str]] = ()) -> str:
                     )
                 )
     return file.getvalue()
+
+
+def _about(entry: Entry) -> tuple[str, ...]:
+    about = entry.about
+    if about is None:
+        return ("",) * 6
+    return about.task, about.variant, about.protocol, f"{about.fraction:g}", about.metric, about.settings

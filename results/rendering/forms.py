@@ -14,19 +14,18 @@ from .text import show_all
 FORMS = ("text", "markdown", "csv", "latex")
 
 
-def render(grids: Sequence[Grid], form: str, encoders: Sequence[Sequence[str]] = ()) -> str:
+def render(grids: Sequence[Grid], form: str) -> str:
     """`grids` as one document, plain and uncut.
 
     Args:
         grids: tables.
         form: one of FORMS.
-        encoders: for CSV: one sequence a grid, the encoder behind each of its rows.
 
     Raises:
         ValueError: another form.
     """
     if form == "csv":
-        return csv(grids, encoders)
+        return csv(grids)
     if form == "markdown":
         return "\n".join(map(markdown, grids))
     if form == "latex":

@@ -35,6 +35,9 @@ _ESCAPES = {
     "_": r"\_",
     "{": r"\{",
     "}": r"\}",
+    # Bare, it would be an optional argument where it follows the end of a row.
+    "[": "{[}",
+    "]": "{]}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "<": "$<$",

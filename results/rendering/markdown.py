@@ -31,8 +31,8 @@ def markdown(grid: Grid) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` so that Markdown shows it as it is."""
-    return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
+    """`text` so that Markdown shows it as it is, on one line."""
+    return " ".join(_SPECIAL.sub(r"\\\1", text).split())
 
 
 def _line(cells: list[str]) -> str:

@@ -30,8 +30,11 @@ def show(grid: Grid, console: Console) -> None:
     On a terminal the best is bold, the second underlined, and a table wider than the terminal is printed in
     pieces, each with the labels of its rows. Elsewhere the best has a ¹, the second a ², and nothing is cut.
     """
+    from rich.text import Text
+
     terminal = console.is_terminal
-    console.print(grid.title, style="bold", highlight=False, markup=False, soft_wrap=not terminal)
+    # Texts, not strings: nothing in a name is markup or an emoji.
+    console.print(Text(grid.title, style="bold"), soft_wrap=not terminal)
     if grid.synthetic:
         console.print(SYNTHETIC, style="bold yellow", highlight=False)
     tracks = [_track(grid, index, terminal) for index in range(len(grid.columns))]
@@ -45,7 +48,7 @@ def show(grid: Grid, console: Console) -> None:
     if ranked(grid):
         notes.insert(0, "Bold: best; underlined: second." if terminal else f"{BEST} best, {SECOND} second.")
     for note in notes:
-        console.print(f"  {note}", style="dim", highlight=False, markup=False, soft_wrap=not terminal)
+        console.print(Text(f"  {note}", style="dim"), soft_wrap=not terminal)
     console.print()
 
 

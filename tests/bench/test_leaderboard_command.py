@@ -76,6 +76,13 @@ def test_every_form_is_written_to_a_file(cli: Run, store: Path, tmp_path: Path) 
         assert (tmp_path / f"board.{form}").read_text(encoding="utf-8").startswith(start)
 
 
+def test_the_suffix_says_the_form(cli: Run, store: Path, tmp_path: Path) -> None:
+    starts = {"csv": "protocol,data", "tex": "% leaderboard", "md": "**Leaderboard", "html": "<!doctype html>"}
+    for suffix, start in starts.items():
+        assert cli("leaderboard", "--store", store, "--out", tmp_path / f"board.{suffix}").returncode == 0
+        assert (tmp_path / f"board.{suffix}").read_text(encoding="utf-8").startswith(start)
+
+
 def test_csv_has_the_means(cli: Run, store: Path) -> None:
     found = csv.DictReader(io.StringIO(cli("leaderboard", "--store", store, "--format", "csv").stdout))
     means = {(one["encoder"], one["task"]): one["mean"] for one in found}
@@ -115,6 +122,8 @@ def test_bad_input_is_one_line(cli: Run, store: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (("--store", tmp_path / "nowhere"), "no such folder"),
         (("--store", store, "--settings", "aaaaaaab"), "did you mean 'aaaaaaaa'"),
+        (("--store", store, "--format", "htm"), "--format: unknown format 'htm'; did you mean 'html'?"),
+        (("--store", store, "--out", "board.json"), "--out board.json: not written as json"),
         (("--store", store, "--out", store / "chexpert", "--format", "csv"), "cannot write"),
     ):
         done = cli("leaderboard", *arguments)

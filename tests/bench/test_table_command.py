@@ -15,6 +15,7 @@ import pytest
 from cxrbench.bench.cli import main
 from cxrbench.results import Record, Store
 from cxrbench.tasks.predictions import Predictions
+from cxrbench.tasks.registry import tasks
 
 LABELS = ("normal", "bacterial", "viral")
 N = 90
@@ -108,6 +109,8 @@ def test_csv_is_tidy_and_exact(run: Run, store: Path) -> None:
         line for line in lines if (line["encoder"], line["column"], line["published"]) == ("scratch", "accuracy", "0")
     ]
     assert float(accuracy["value"]) == 57 / 90
+    about = [accuracy[name] for name in ("task", "variant", "protocol", "fraction", "metric", "settings")]
+    assert about == ["pediatric_pneumonia", "default", "finetune", "100", "accuracy", "aaaaaaaa"]
     assert (accuracy["row"], accuracy["marks"], accuracy["synthetic"]) == ("Scratch", "†‡", "1")
     assert {line["synthetic"] for line in lines if line["published"] == "1"} == {"0"}
 
@@ -147,11 +150,48 @@ def test_a_row_can_be_mapped(run: Run, tmp_path: Path) -> None:
     assert "other encoders" not in out
 
 
-def test_tables_without_their_tasks_say_so_and_show_the_papers_numbers_without_a_store(run: Run) -> None:
-    code, out, _ = run("table", "ifa-9")
-    assert (code, "Task siim_covid: not in this version of cxrbench" in out) == (0, True)
-    code, out, _ = run("table", "mlvicx-3", "--published")
-    assert (code, "0.59 ± 0.01" in out) == (0, True)
+def test_tables_without_their_tasks_say_so_and_show_the_papers_numbers_with_and_without_a_store(
+    run: Run, store: Path
+) -> None:
+    code, out, err = run("table", "mlvicx-2", "--store", store)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "not in this version of cxrbench: nih14, vindr, rsna_pneumonia; --published shows" in err
+    for place in ((), ("--store", store)):
+        code, out, _ = run("table", "mlvicx-3", "--published", *place)
+        assert (code, "0.59 ± 0.01" in out) == (0, True)
+        assert "Task siim_acr: not in this version of cxrbench" in out
+
+
+def test_a_task_of_ones_own_fills_a_table_without_others(run: Run, store: Path, tmp_path: Path) -> None:
+    included = tmp_path / "registers_siim_covid.py"
+    included.write_text(
+        "from cxrbench.tasks.registry import tasks\ntasks.register('siim_covid', tasks.get('pediatric_pneumonia'))\n"
+    )
+    try:
+        code, out, _ = run("table", "ifa-9", "--store", store, "--include", included)
+        assert (code, "No records of siim_covid at the protocol and fractions of this table" in out) == (0, True)
+    finally:
+        tasks._registered.pop("siim_covid", None)
+
+
+def test_a_protocol_that_the_store_lacks_is_one_line(run: Run, store: Path) -> None:
+    code, out, err = run("table", "ifa-8", "--store", store, "--protocol", "frozen")
+    assert (code, out) == (2, "")
+    assert "--protocol: unknown protocol in this store for ifa-8 'frozen'; known: finetune" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("t.md", "**"), ("t.CSV", "table,row_group"), ("t.tex", "% ifa-8"), ("t.txt", "Paediatric"), ("t", "Paediatric")],
+)
+def test_the_suffix_says_the_form(run: Run, store: Path, tmp_path: Path, name: str, start: str) -> None:
+    assert run("table", "ifa-8", "--store", store, "--out", tmp_path / name)[0] == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
+
+
+def test_a_given_form_wins_over_the_suffix(run: Run, store: Path, tmp_path: Path) -> None:
+    assert run("table", "--store", store, "--out", tmp_path / "t.md", "--format", "csv")[0] == 0
+    assert (tmp_path / "t.md").read_text(encoding="utf-8").startswith("table,row_group")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +203,9 @@ def test_tables_without_their_tasks_say_so_and_show_the_papers_numbers_without_a
         (("ifa-8", "--row", "CheSS"), "--row 'CheSS': write it as ROW=ENCODER"),
         (("ifa-8", "--row", "CheSS=a", "--row", "CheSS=b"), "--row: 'CheSS' is given twice"),
         (("--published",), "--published: needs a table's NAME"),
+        (("ifa-8", "--format", "xml"), "--format: unknown format 'xml'; known: csv, latex, markdown, text"),
+        (("--protocol", "frozn"), "--protocol: unknown protocol 'frozn'; did you mean 'frozen'?"),
+        (("ifa-8", "--out", "t.html"), "--out t.html: not written as html; use .txt, .md"),
         (("--row", "CheSS=a"), "--row: needs a table's NAME"),
     ],
 )
@@ -176,7 +219,12 @@ def test_means_of_all_records_in_every_form(run: Run, store: Path) -> None:
     assert (code, "pediatric_pneumonia, finetune: accuracy, one replicate" in out) == (0, True)
     assert "0.633" in out
     code, out, _ = run("table", "--store", store, "--format", "csv")
-    assert [float(line["value"]) for line in csv.DictReader(io.StringIO(out))] == [1.0, 60 / 90, 57 / 90]
+    lines = list(csv.DictReader(io.StringIO(out)))
+    assert [float(line["value"]) for line in lines] == [1.0, 60 / 90, 57 / 90]
+    assert [line["encoder"] for line in lines] == ["chess", "imagenet", "scratch"]
+    assert {(line["task"], line["fraction"], line["settings"]) for line in lines} == {
+        ("pediatric_pneumonia", "100", "aaaaaaaa")
+    }
     for form, part in (("markdown", "| chess | 1.000 |"), ("latex", r"chess & 1.000 \\")):
         code, out, _ = run("table", "--store", store, "--format", form)
         assert (code, part in out) == (0, True)
@@ -184,8 +232,32 @@ def test_means_of_all_records_in_every_form(run: Run, store: Path) -> None:
     assert (code, "unknown protocol 'frozen'" in err) == (2, True)
 
 
+def test_several_settings_are_chosen_by_commas_and_other_tasks_stay(run: Run, tmp_path: Path) -> None:
+    truth = np.arange(N) % 3
+    for name, settings in (("chess", "bbbbbbbb"), ("scratch", "aaaaaaaa")):
+        save(tmp_path / "s", name, truth, truth, settings_hash=settings)
+    save(tmp_path / "s", "imagenet", truth, truth, settings_hash="cccccccc", task="six_class")
+
+    def encoders(*arguments: str) -> list[str]:
+        code, out, err = run("table", "--store", tmp_path / "s", "--format", "csv", *arguments)
+        assert code == 0, err
+        return [line["encoder"] for line in csv.DictReader(io.StringIO(out))]
+
+    assert encoders("--settings", "aaaaaaaa") == ["scratch", "imagenet"]
+    assert encoders("--settings", "bbbbbbbb,cccccccc") == ["chess", "imagenet"]
+    code, _, err = run("table", "--store", tmp_path / "s", "--settings", "aaaaaaaa,cccccccd")
+    assert (code, "unknown settings hash 'cccccccd'; did you mean 'cccccccc'?" in err) == (2, True)
+
+
 def test_tables_are_listed(run: Run) -> None:
     code, out, _ = run("ls", "tables")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("ifa", "mlvicx"))][-1] == "mlvicx-4"
-    assert "tasks nih14, vindr, rsna_pneumonia" in out
+    assert "tasks nih14, vindr, rsna_pneumonia; not yet: nih14, vindr, rsna_pneumonia; published: 240 of 288" in out
+    assert "tasks nih14; not yet: nih14; published: all cells" in out
+    assert "tasks chexpert; published: text only" in out
+
+
+def test_a_mistyped_kind_is_one_line(run: Run) -> None:
+    code, _, err = run("ls", "recrods")
+    assert (code, err) == (2, "cxrbench: unknown kind 'recrods'; did you mean 'records'?\n")

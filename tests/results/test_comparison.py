@@ -20,7 +20,7 @@ from cxrbench.results.comparison_export import as_csv, as_json
 from cxrbench.tasks.predictions import Predictions
 from cxrbench.tasks.registry import tasks
 
-from .stores import multi_label, put, single_label
+from .stores import LABELS, multi_label, put, single_label
 from .test_verdict import by_hand
 
 
@@ -184,7 +184,7 @@ def test_a_label_that_was_not_fitted_is_left_out_of_the_tests(tmp_path: Path) ->
     assert "auc/Consolidation" not in {row.metric for row in rows}
     # Both means are over the four labels that both have, as the test's.
     assert [row.difference for row in rows] == pytest.approx([row.tests[0].estimate for row in rows], rel=1e-9)
-    assert rows[0].mean_b == pytest.approx(np.mean([row.mean_b for row in rows[1:]]))
+    assert rows[0].mean_b == pytest.approx(np.mean([row.mean_b or 0.0 for row in rows[1:]]))
 
 
 def test_replicates_with_a_label_that_one_did_not_fit_are_compared_without_it(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_replicates_with_a_label_that_one_did_not_fit_are_compared_without_it(tm
         put(tmp_path, multi_label(0.8, 9 + number), replicate=number)
     (row,) = compared(tmp_path, interval=False)
     of_four = [
-        np.mean([each.metrics[f"auc/{label}"] for label in unfitted.labels if label != "Consolidation"])
+        np.mean([each.metrics[f"auc/{label}"] or 0.0 for label in LABELS if label != "Consolidation"])
         for each in Store(tmp_path).records()
         if each.encoder == "scratch"
     ]

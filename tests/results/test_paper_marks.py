@@ -42,8 +42,11 @@ def fake(p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[
                 difference = 0.1 if a in better else -0.1
                 found.append(
                     EncoderComparison(
-                        a, b, task, variant, protocol, fraction, metric, True, 2, 10, 10, True, None, None, difference,
-                        None, None, None, None, 0, 0, None, None, tuple(tests),
+                        a=a, b=b, task=task, variant=variant, protocol=protocol, fraction=fraction, metric=metric,
+                        higher_is_better=True, replicates=2, n=10, patients=10, synthetic=True, contaminated=(),
+                        mean_a=None, mean_b=None, difference=difference, sd=None, ci_low=None, ci_high=None,
+                        effect_size=None, a_better=0, b_better=0, only_a_right=None, only_b_right=None,
+                        tests=tuple(tests),
                     )
                 )  # fmt: skip
         return found

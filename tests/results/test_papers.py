@@ -164,7 +164,7 @@ def test_a_store_of_frozen_trials_is_shown_and_says_so() -> None:
     frozen = draws("scratch", [0.7], protocol="frozen")
     grid = paper_table(layout_of("ifa-7"), frozen, OURS)
     assert cells(grid, "Scratch")["1 %"].value == pytest.approx(0.7)
-    assert any("frozen encoders, which is not the protocol of the paper" in note for note in grid.notes)
+    assert any("frozen encoder, which is not the protocol of the paper" in note for note in grid.notes)
     both = [*frozen, *draws("chess", [0.8])]
     grid = paper_table(layout_of("ifa-7"), both, OURS)
     assert cells(grid, "Scratch")["1 %"].value is None

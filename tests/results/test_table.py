@@ -52,12 +52,12 @@ def test_a_mixture_of_settings_is_refused_with_what_differs() -> None:
         RefusedError, match=r"2 settings: aaaaaaaa \(1 trial\), bbbbbbbb .*this order, in image_size \(64 / 128\)"
     ):
         tables([*replicates([0.7]), *other], AUC)
-    assert tables([*replicates([0.7]), *other], AUC, "bbbbbbbb")[0].encoders == ("imagenet",)
+    assert tables([*replicates([0.7]), *other], AUC, ["bbbbbbbb"])[0].encoders == ("imagenet",)
 
 
 def test_unknown_settings_and_metrics_are_named() -> None:
     with pytest.raises(UserError, match=r"--settings: unknown settings hash 'aaaaaaab'; did you mean 'aaaaaaaa'"):
-        tables(replicates([0.7]), AUC, "aaaaaaab")
+        tables(replicates([0.7]), AUC, ["aaaaaaab"])
     with pytest.raises(UserError, match=r"--metric: chexpert: unknown metric 'acu'; did you mean 'auc'"):
         tables(replicates([0.7]), {"chexpert": "acu"})
 

@@ -82,7 +82,7 @@ def test_cells_of_encoders_that_saw_the_dataset_are_contaminated() -> None:
 def test_a_mixture_of_settings_is_refused_until_one_is_chosen() -> None:
     records = trials("x", "a", [0.5]) + trials("y", "a", [0.6], settings_hash="other", settings={"image_size": 128})
     records += trials("x", "b", [0.7])
-    with pytest.raises(RefusedError, match=r"2 settings: other \(1 trials\), settings-a .*--settings HASH.*image_size"):
+    with pytest.raises(RefusedError, match=r"2 settings: other \(1 trial\), settings-a .*--settings HASH.*image_size"):
         boards(records, metric_of=metric_of)
     (board,) = boards(records, ["other"], metric_of)
     # The choice concerns the task that has it; others stay.
@@ -96,7 +96,9 @@ def test_one_name_for_two_weights_is_refused() -> None:
     with pytest.raises(RefusedError, match="x on a has two trials at 100 %, replicate 0"):
         boards(twice, metric_of=metric_of)
     records = trials("x", "a", [0.5]) + trials("x", "b", [0.6], weights={"sha256": "ffff"})
-    with pytest.raises(RefusedError, match=r"x stands for several weights: x+ \(a/.*\) and ffff \(b/.*--task"):
+    with pytest.raises(
+        RefusedError, match=r"x stands for several weights: x+ \(a/.*\) and ffff \(b/.*give each a name of its own"
+    ):
         boards(records, metric_of=metric_of)
 
 

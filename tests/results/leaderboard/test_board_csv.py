@@ -35,6 +35,11 @@ def test_what_is_missing_is_blank_and_unranked() -> None:
     assert absent["x", "a"]["average_rank"] == ""
 
 
+def test_an_encoder_without_a_rival_is_complete_and_has_no_rank() -> None:
+    (one,) = lines(trials("x", "a", [0.5]))
+    assert (one["complete"], one["rank"], one["average_rank"]) == ("true", "", "")
+
+
 def test_names_with_commas_and_quotes_survive() -> None:
     name = 'a, "b"\nc'
     assert {one["encoder"] for one in lines(trials(name, "a", [0.5]))} == {name}

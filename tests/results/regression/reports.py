@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cxrbench.results.regression.baseline import Expectation
-from cxrbench.results.regression.cell import Cell
+from cxrbench.results.regression.cell import CheckedCell
 from cxrbench.results.regression.interval import PairedInterval
 from cxrbench.results.regression.verdict import CellVerdict, Outcome, Report
 
@@ -19,13 +19,13 @@ INTERVALS = {
 def report(allow_inconclusive: bool = False, encoder: str = "a|b<c>&\x00\x1b", synthetic: bool = True) -> Report:
     verdicts = tuple(
         CellVerdict(
-            cell=Cell(encoder, "chexpert", "default", "frozen", 10.0 + number),
+            cell=CheckedCell(encoder, "chexpert", "default", "frozen", 10.0 + number),
             expectation=Expectation("auc", True, 0.02, True),
             outcome=outcome,
             words=f"{outcome.value}: in words",
             replicates=3,
-            patients=50 if interval else 0,
-            baseline=0.8 if interval else None,
+            patients=50,
+            baseline=0.8,
             now=0.8 + interval.difference if interval else None,
             interval=interval,
             synthetic=synthetic,

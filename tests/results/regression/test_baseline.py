@@ -10,6 +10,7 @@ import pytest
 
 from cxrbench.foundation.errors import UserError
 from cxrbench.results.regression import Baseline, record_baseline
+from cxrbench.results.regression.baseline import trials_in
 from cxrbench.results.store import Store
 
 from ..stores import multi_label, put
@@ -110,6 +111,9 @@ def test_a_newer_record_inside_says_upgrade(file: Path) -> None:
     ("change", "words"),
     [
         ({"format_version": "1"}, "no format_version"),
+        ({"format_version": True}, "no format_version"),
+        ({"format_version": 0}, "no format_version"),
+        ({"format_version": -1}, "no format_version"),
         ({"cells": []}, "cells"),
         ({"trials": []}, "trials"),
         ({"surprise": 1}, "surprise"),
@@ -127,6 +131,21 @@ def test_a_changed_margin_is_an_edit_people_may_make(file: Path) -> None:
     assert [each.margin for each in Baseline.read(file).expectations.values()] == [0.5]
 
 
+@pytest.mark.parametrize("margin", [float("inf"), float("nan"), -0.1])
+def test_a_margin_is_a_number_of_0_or_more(file: Path, margin: float) -> None:
+    described = manifest(file)
+    described["cells"][0]["margin"] = margin  # type: ignore[index]
+    rewritten(file, "manifest.json", json.dumps(described).encode())
+    refused(file, "margin")
+
+
+def test_a_trial_that_is_listed_twice_is_named(file: Path) -> None:
+    described = manifest(file)
+    described["trials"].append(described["trials"][1])  # type: ignore[attr-defined, index]
+    rewritten(file, "manifest.json", json.dumps(described).encode())
+    refused(file, "it lists scratch on chexpert frozen 100 %, replicate 1 2 times")
+
+
 def test_nothing_is_written_outside(file: Path, tmp_path: Path) -> None:
     described = manifest(file)
     described["trials"][0]["folder"] = "../../outside"  # type: ignore[index]
@@ -135,3 +154,14 @@ def test_nothing_is_written_outside(file: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.parent.rglob("*"))
     refused(file, "damaged")
     assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    refused(tmp_path, "is a folder; name the file")
+
+
+def test_trials_are_counted_and_a_broken_file_has_none(file: Path, tmp_path: Path) -> None:
+    assert trials_in(file) == 2
+    file.write_bytes(file.read_bytes()[:500])
+    assert trials_in(file) is None
+    assert trials_in(tmp_path) is None

@@ -49,3 +49,7 @@ def test_the_file_is_whole_or_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         write_junit(report(), tmp_path / "file" / "junit.xml")
+
+
+def test_no_time_is_made_up() -> None:
+    assert "time=" not in junit_xml(report())

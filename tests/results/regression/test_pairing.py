@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from cxrbench.foundation.errors import UserError
-from cxrbench.results.record import Record
-from cxrbench.results.regression.pairing import pair
+from cxrbench.results.record import Identity, Record
+from cxrbench.results.regression.pairing import difference_between, pair
 
 from ..test_store import record
 
@@ -51,6 +51,19 @@ def test_what_is_missing_is_none_and_what_is_not_asked_for_is_counted() -> None:
 def test_nothing_in_common_is_no_answer() -> None:
     with pytest.raises(UserError, match=r"none of the baseline's 3 trials is in it \(the first: scratch on chexpert"):
         pair(trials(), trials(encoder="other"))
+    with pytest.raises(UserError, match=r"frozen 1 %, replicate 2\)"):
+        pair(trials()[2:], trials(encoder="other"))
+
+
+def test_a_trial_that_is_planned_is_held_to_the_same_as_one_that_ran() -> None:
+    old = replace(trials()[0], code={"encoder": "x", "task": "y"})
+    known = {each.name: getattr(old, each.name) for each in fields(Identity) if each.name != "split"}
+    planned = Identity(**known, split="s")
+    assert difference_between(old, planned) == ""
+    assert difference_between(old, replace(planned, weights={}, code={"task": "y"})) == ""
+    assert difference_between(old, replace(planned, split="t")) == "split (s / t)"
+    assert difference_between(old, replace(planned, task_version=2)) == "task_version (1 / 2)"
+    assert difference_between(old, replace(planned, code={"task": "z"})) == "code.task (y / z)"
 
 
 def test_two_weights_under_one_name_are_not_chosen_from(tmp_path: Path) -> None:

@@ -105,6 +105,10 @@ def test_a_missing_replicate_fails_by_name(tmp_path: Path) -> None:
     assert [(each.outcome, each.words) for each in report.verdicts] == [
         (Outcome.MISSING, "missing: the store lacks replicate 1")
     ]
+    (missing,) = report.verdicts
+    values = [record.metrics["auc"] for record in old.records()]
+    assert missing.baseline == pytest.approx(sum(value or 0 for value in values) / len(values))
+    assert (missing.patients, missing.now) == (60, None)
     assert report.failed
 
 
@@ -131,6 +135,16 @@ def test_another_truth_is_no_answer(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
+def test_a_metric_that_the_task_no_longer_gives_is_no_answer(tmp_path: Path) -> None:
+    old, new = stores(tmp_path, 1)
+    baseline = record_baseline(old, list(old.records())).baseline
+    (cell,) = baseline.expectations
+    gone = replace(baseline, expectations={cell: replace(baseline.expectations[cell], metric="auc_of_old")})
+    with pytest.raises(UserError, match=r"scratch on chexpert frozen 100 %: .* auc_of_old, which chexp") as caught:
+        check(gone, new, list(new.records()))
+    assert caught.value.exit_code == 2
+
+
 def test_a_mean_over_other_labels_is_no_comparison(tmp_path: Path) -> None:
     old, _ = stores(tmp_path, 1)
     one = multi_label(1.5, 0)
@@ -140,10 +154,19 @@ def test_a_mean_over_other_labels_is_no_comparison(tmp_path: Path) -> None:
     report = check(record_baseline(old, list(old.records())).baseline, fewer, list(fewer.records()))
     assert report.verdicts[0].outcome is Outcome.UNDEFINED
     assert "Pleural Effusion" in report.verdicts[0].words
+    assert report.verdicts[0].patients == 60
 
 
 def test_replicates_of_several_settings_are_no_baseline(tmp_path: Path) -> None:
     put(tmp_path, multi_label(1.5, 0))
     put(tmp_path, multi_label(1.5, 1), replicate=1, settings_hash="bbbbbbbb")
-    with pytest.raises(RefusedError, match=r"2 settings \(aaaaaaaa, bbbbbbbb\).*--settings"):
+    with pytest.raises(RefusedError, match=r"records of 2 settings: .*choose one with --settings"):
+        record_baseline(Store(tmp_path), list(Store(tmp_path).records()))
+
+
+def test_one_replicate_under_two_settings_is_told_from_two_weights(tmp_path: Path) -> None:
+    put(tmp_path, multi_label(1.5, 0))
+    other = {"settings": {"image_size": 32}, "settings_hash": "bbbbbbbb"}
+    put(tmp_path, multi_label(1.5, 1), fingerprint="f" * 16, **other)
+    with pytest.raises(RefusedError, match=r"--settings HASH.*image_size"):
         record_baseline(Store(tmp_path), list(Store(tmp_path).records()))

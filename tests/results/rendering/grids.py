@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from cxrbench.results.grid import Column, Entry, Grid, Row
+from cxrbench.results.grid import About, Column, Entry, Grid, Row
 
 NASTY = r'a_b & 50 % of $x$ #1 {y} \z ~t ^u <v> "w" | --row é ± 中'
 
 
 def small(synthetic: bool = True) -> Grid:
-    best = Entry(value=0.81234, sd=0.0123, best=True, contaminated=True)
+    best = Entry(
+        value=0.81234,
+        sd=0.0123,
+        best=True,
+        contaminated=True,
+        about=About("chexpert", "default", "frozen", 1.0, "auc", "aaaaaaaa"),
+    )
     second = Entry(value=0.7, sd=0.02, count="7/10", second=True, marks="*†")
     printed = Entry(value=0.79, decimals=3, published=True, marks="§", source="A paper, Table 1")
     return Grid(
@@ -16,8 +22,13 @@ def small(synthetic: bool = True) -> Grid:
         title="AUC & more",
         columns=(Column("1 %", "mean AUC"), Column("10 %", "mean AUC"), Column("1 %", "published", published=True)),
         rows=(
-            Row("CheSS", (best, Entry(), printed), "radiographs"),
-            Row("my_encoder", (second, Entry(text="undefined", count="0/10"), Entry(published=True)), "other encoders"),
+            Row("CheSS", (best, Entry(), printed), "radiographs", "chess"),
+            Row(
+                "my_encoder",
+                (second, Entry(text="undefined", count="0/10"), Entry(published=True)),
+                "other encoders",
+                "my_encoder",
+            ),
         ),
         notes=("* p < 0.05: a test.", NASTY),
         synthetic=synthetic,

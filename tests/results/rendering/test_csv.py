@@ -15,7 +15,7 @@ def lines(text: str) -> list[dict[str, str]]:
 
 
 def test_every_cell_has_a_line_with_full_precision() -> None:
-    found = lines(render([small()], "csv", [["chess", "my_encoder"]]))
+    found = lines(render([small()], "csv"))
     assert len(found) == 6
     assert found[0] == {
         "table": "ifa-7",
@@ -24,6 +24,12 @@ def test_every_cell_has_a_line_with_full_precision() -> None:
         "encoder": "chess",
         "column_group": "mean AUC",
         "column": "1 %",
+        "task": "chexpert",
+        "variant": "default",
+        "protocol": "frozen",
+        "fraction": "1",
+        "metric": "auc",
+        "settings": "aaaaaaaa",
         "value": "0.81234",
         "sd": "0.0123",
         "count": "",

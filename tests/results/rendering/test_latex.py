@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from .grids import NASTY, small, wide
         ("0.8 ± 0.1", r"0.8 $\pm$ 0.1"),
         ("*†‡§", r"$^{*}$$^{\dagger}$$^{\ddagger}$$^{\S}$"),
         ("--row", "-{}-row"),
+        ("[1] a", "{[}1{]} a"),
         ("é", "é"),
         ("ł 中", "? ?"),
         ("two\nlines", "two lines"),
@@ -66,12 +68,18 @@ def test_many_columns_turn_their_headings_and_part_from_the_published() -> None:
     assert set(re.findall(r"\\label\{(.*?)\}", text)) == {"tab:wide", "tab:wide-published"}
 
 
+def test_a_label_in_brackets_is_no_argument_of_the_row_above() -> None:
+    grid = replace(small(), rows=tuple(replace(row, label="[a]", group="") for row in small().rows))
+    rows = [line for line in latex(grid).splitlines() if "a{]}" in line]
+    assert len(rows) == 2
+    assert all(line.startswith("{[}a{]} & ") for line in rows)
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_all_tables_compile_and_fit_the_page(tmp_path: Path) -> None:
-    papers = [
-        paper_table(layout_of(name), [], {"chexpert"}, choice=Choice(published=True)).grid for name in layout_names()
-    ]
-    body = "\\clearpage\n".join(latex(grid) for grid in (*papers, small(), wide()))
+    papers = [paper_table(layout_of(name), [], {"chexpert"}, choice=Choice(published=True)) for name in layout_names()]
+    bracketed = replace(small(), rows=tuple(replace(row, label="[a]", group="") for row in small().rows))
+    body = "\\clearpage\n".join(latex(grid) for grid in (*papers, small(), bracketed, wide()))
     assert escaped(NASTY) in body
     document = f"\\documentclass{{article}}\n{PREAMBLE}\n\\begin{{document}}\n{body}\n\\end{{document}}\n"
     (tmp_path / "all.tex").write_text(document, encoding="utf-8")

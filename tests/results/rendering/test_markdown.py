@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cxrbench.results.rendering import markdown
+from cxrbench.results.rendering.markdown import escaped
 
 from .grids import small
 
@@ -27,6 +28,10 @@ def test_notes_are_a_list_and_stars_stay_stars() -> None:
     assert "- **Best**, <u>second</u>." in lines
     assert r"- \* p \< 0.05: a test." in lines
     assert any(r"a\_b & 50 %" in line and r"\|" in line for line in lines)
+
+
+def test_a_text_stays_on_its_line() -> None:
+    assert escaped("a |\r\n\tb") == r"a \| b"
 
 
 def test_real_data_carry_no_label() -> None:

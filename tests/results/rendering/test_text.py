@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -35,6 +36,15 @@ def test_plain_text_line_by_line() -> None:
     ]
     assert "  ¹ best, ² second." in lines
     assert "  * p < 0.05: a test." in lines
+
+
+def test_names_are_no_markup() -> None:
+    row = replace(small().rows[0], label="[a]", group="[/x]")
+    grid = replace(small(), title="[/x] :x:", rows=(row,), notes=("[b] and [/c] :x:",), row_title="[d]")
+    for text in (render([grid], "text"), re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal(120, grid))):
+        assert {"[/x] :x:", "  [b] and [/c] :x:", "[/x]"} <= {line.rstrip() for line in text.splitlines()}
+        assert "  [a]  " in text
+        assert "[d]  " in text
 
 
 def test_plain_text_has_no_escapes_no_trailing_blanks_and_is_never_cut() -> None:
