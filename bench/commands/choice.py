@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import typer
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -26,6 +28,11 @@ def choice(kind: type[E], option: str) -> Callable[[str], E]:
             raise UserError(f"{option}: {error}" if option.startswith("--") else str(error)) from None
 
     return parse
+
+
+def choice_option(kind: type[StrEnum], option: str, help: str) -> Any:
+    """A typer option that takes the values of `kind`; `--help` lists them."""
+    return typer.Option(option, parser=choice(kind, option), metavar=values(kind), help=help)
 
 
 def values(kind: type[StrEnum]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .choice import choice, values
+from .choice import choice_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,12 +54,7 @@ def compare(
     settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
     form: Annotated[
         Form | None,
-        typer.Option(
-            "--format",
-            parser=choice(Form, "--format"),
-            metavar=values(Form),
-            help="How to write it.  (default: by the suffix of --out, else text)",
-        ),
+        choice_option(Form, "--format", "How to write it.  (default: by the suffix of --out, else text)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write to instead of the terminal.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .choice import choice, values
+from .choice import choice_option
 from .protocol import Protocol
 
 if TYPE_CHECKING:
@@ -34,20 +34,13 @@ def leaderboard(
     store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
     form: Annotated[
         Form | None,
-        typer.Option(
-            "--format",
-            parser=choice(Form, "--format"),
-            metavar=values(Form),
-            help="How to write it.  (default: by the suffix of --out, else text)",
-        ),
+        choice_option(Form, "--format", "How to write it.  (default: by the suffix of --out, else text)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
     task: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
     protocol: Annotated[
         Protocol | None,
-        typer.Option(
-            parser=choice(Protocol, "--protocol"), metavar=values(Protocol), help="Only trials of this protocol."
-        ),
+        choice_option(Protocol, "--protocol", "Only trials of this protocol."),
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...foundation.errors import RefusedError, UserError, unknown_name
-from .choice import choice, values
+from .choice import choice_option
 from .protocol import Protocol
 
 if TYPE_CHECKING:
@@ -40,12 +40,7 @@ def table(
     store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
     form: Annotated[
         Form | None,
-        typer.Option(
-            "--format",
-            parser=choice(Form, "--format"),
-            metavar=values(Form),
-            help="How to write it.  (default: by the suffix of --out, else text)",
-        ),
+        choice_option(Form, "--format", "How to write it.  (default: by the suffix of --out, else text)"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
     published: Annotated[bool, typer.Option("--published", help="Put the paper's numbers beside ours.")] = False,
@@ -55,9 +50,7 @@ def table(
     ] = None,
     protocol: Annotated[
         Protocol | None,
-        typer.Option(
-            parser=choice(Protocol, "--protocol"), metavar=values(Protocol), help="Only trials of this protocol."
-        ),
+        choice_option(Protocol, "--protocol", "Only trials of this protocol."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="Only this task (without NAME).")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one (without NAME).")] = None,
