@@ -145,7 +145,7 @@ class Record:
                 f"{path}: damaged, not a whole JSON document; remove its folder and run the command again"
             ) from error
         version = values.get("schema_version") if isinstance(values, dict) else None
-        if not isinstance(version, int):
+        if not isinstance(version, int) or isinstance(version, bool):
             raise UserError(f"{path}: not a record of cxrbench (no schema_version); remove its folder")
         if version > SCHEMA_VERSION:
             raise UserError(f"{path}: written by a newer cxrbench (schema {version}); upgrade cxrbench to read it")

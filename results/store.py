@@ -48,7 +48,7 @@ class Store:
         for folder in self.folders():
             try:
                 record = Record.read(folder / RECORD)
-                if not str(folder).endswith(str(record.place)):
+                if folder.relative_to(self.path) != record.place:
                     raise UserError(
                         f"{folder}: holds the trial of another place, {record.place}; move it there, or remove it"
                     )

@@ -22,7 +22,8 @@ def verdict(row: EncoderComparison) -> str:
     a_minus_b = f"A - B {row.difference:+.3f} {row.metric}{direction}"
     test = row.decider
     if test is None:
-        return f"{a_minus_b}; no test of it decides, see its interval"
+        rest = "nothing can be said" if row.ci_low is None else "see its interval"
+        return f"{a_minus_b}; no test of it decides, {rest}"
     counted = _counted(row, test)
     if test.degenerate is not None:
         return f"{a_minus_b}; {test.name} is degenerate ({test.degenerate}): nothing can be said, {counted}"

@@ -78,6 +78,7 @@ class Predictions:
         if self.labels != other.labels:
             raise RefusedError("the two predictions have different labels; they are of different tasks")
         for each in (self, other):
+            each.patients()
             ids = each.table["sample_id"]
             twice = ids[ids.duplicated()].unique()
             if len(twice):

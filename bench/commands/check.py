@@ -44,7 +44,8 @@ def save(
         typer.Option(help="Loss that is no news, in the metric's units, 0 or more.  (default: proposed a cell)"),
     ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="Only records with these settings hashes, comma-separated.")
+        str | None,
+        typer.Option(help="Settings hashes to keep where a task has records of several, comma-separated."),
     ] = None,
     include: _Include = None,
 ) -> None:
@@ -52,6 +53,7 @@ def save(
     from ...foundation.progress import progress_for_terminal
     from ...results.regression import record_baseline
     from ...results.regression.baseline import trials_in
+    from ...results.settings_choice import of_settings
     from ..config import parse_list
     from .stored import stored_records
     from .written import refuse_unwritable
@@ -60,8 +62,9 @@ def save(
         raise UserError(f"--margin {margin:g}: must be a number, 0 or more")
     refuse_unwritable("--baseline", baseline)
     found, records = stored_records(store, include)
-    for option, text in (("encoder", encoder), ("task", task), ("settings_hash", settings)):
-        records = _only(records, option, parse_list(f"--{option.removesuffix('_hash')}", text))
+    for option, text in (("encoder", encoder), ("task", task)):
+        records = _only(records, option, parse_list(f"--{option}", text))
+    records = of_settings(records, parse_list("--settings", settings) or ())
     recording = record_baseline(found, records, margin, progress_for_terminal())
     replaces = _replaced(trials_in(baseline)) if baseline.exists() else None
     recording.baseline.write(baseline)
@@ -126,17 +129,16 @@ def run(
         raise typer.Exit(1)
 
 
-def _only(records: list[Record], attribute: str, names: tuple[str, ...] | None) -> list[Record]:
+def _only(records: list[Record], option: str, names: tuple[str, ...] | None) -> list[Record]:
     from ...foundation.errors import unknown_name
 
     if names is None:
         return records
-    option = attribute.removesuffix("_hash")
-    known = {getattr(record, attribute) for record in records}
+    known = {getattr(record, option) for record in records}
     for name in names:
         if name not in known:
             raise UserError(f"--{option}: {unknown_name(option, name, known)}")
-    return [record for record in records if getattr(record, attribute) in names]
+    return [record for record in records if getattr(record, option) in names]
 
 
 def _refuse_without_rerun(**options: object) -> None:

@@ -205,7 +205,9 @@ def _notes(rows: Sequence[EncoderComparison]) -> list[str]:
     if any(not row.higher_is_better for row in rows):
         notes.append("(low): lower is better")
     if any(not row.tests for row in rows):
-        notes.append("none: no test of this metric; its interval is all there is")
+        notes.append("none: no test of this metric; its interval, where it has one, is all there is")
+    if any(row.ci_low is None and row.difference is not None for row in rows):
+        notes.append("no interval: too many resamples of the patients leave the metric undefined")
     if any(test.p_adjusted is not None for test in tests):
         notes.append("p Holm: corrected for the rows shown, means and single labels each by themselves")
     reasons = sorted({test.degenerate for test in tests if test.degenerate})

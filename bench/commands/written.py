@@ -63,9 +63,12 @@ def refuse_unwritable(option: str, path: Path | None) -> None:
     if path is None:
         return
     place = path.absolute()
-    if place.is_dir():
+    try:
+        is_folder, folder = place.is_dir(), next(each for each in place.parents if each.exists())
+    except OSError as error:
+        raise UserError(f"{option} {path}: cannot write there: {error.strerror}; choose another folder") from error
+    if is_folder:
         raise UserError(f"{option} {path}: cannot write: it is a folder; name a file")
-    folder = next(each for each in place.parents if each.exists())
     if not folder.is_dir():
         raise UserError(f"{option} {path}: cannot write there: {folder} is a file, not a folder; choose another one")
     if not os.access(folder, os.W_OK | os.X_OK):

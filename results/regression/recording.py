@@ -109,8 +109,9 @@ def _measured(
 ) -> _Measured | None:
     task = task_of(records[0])
     metric = task.meta.main_metric
+    stored = [store.predictions(record) for record in records]
     try:
-        predictions = lined_up([store.predictions(record) for record in records])
+        predictions = lined_up(stored)
     except RefusedError as error:
         raise RefusedError(f"{cell}: its replicates cannot be taken together: {error}") from error
     all_scored = scored(task, metric, predictions, progress)

@@ -161,7 +161,10 @@ def _of_cell(
     missing = [str(old.replicate) for old, new in pairs if new is None]
     if missing:
         return replace(unknown, words=f"missing: the store lacks replicate {', '.join(missing)}")
-    new = [store.predictions(record) for _, record in pairs if record is not None]
+    try:
+        new = [store.predictions(record) for _, record in pairs if record is not None]
+    except RefusedError as error:
+        raise UserError(str(error)) from error
     try:
         both = lined_up([*(trial.predictions for trial in trials), *new])
     except RefusedError as error:

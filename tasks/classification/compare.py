@@ -27,12 +27,12 @@ def compare_classification(task: ClassificationTask, a: Predictions, b: Predicti
     else:
         tests = tests_of_multi_label(a, b, asked, task.settings.labels.main or a.labels)
     patients = int(a.patients().max(initial=-1)) + 1
+    alone = {None: _alone(a, b, None)} | ({} if negative is None else {negative: _alone(a, b, negative)})
     comparisons = []
     for metric, value_a in scores_a.items():
         value_b = scores_b.get(metric)
         difference = None if value_a is None or value_b is None else value_a - value_b
-        of_binary = negative if metric.startswith("binary_") else None
-        (right_a, known), (right_b, _) = decisions(a, of_binary), decisions(b, of_binary)
+        only_a_right, only_b_right = alone[negative if metric.startswith("binary_") else None]
         comparisons.append(
             Comparison(
                 metric=metric,
@@ -41,8 +41,8 @@ def compare_classification(task: ClassificationTask, a: Predictions, b: Predicti
                 difference=difference,
                 n=len(a.table),
                 patients=patients,
-                only_a_right=int((right_a & ~right_b & known).sum()),
-                only_b_right=int((right_b & ~right_a & known).sum()),
+                only_a_right=only_a_right,
+                only_b_right=only_b_right,
                 tests=tests.get(metric, ()),
             )
         )
@@ -71,6 +71,12 @@ def pair_classification(a: Predictions, b: Predictions) -> tuple[Predictions, Pr
     return tuple(
         replace(each, table=each.table.assign(scores=list(values))) for each, values in zip((a, b), blank, strict=True)
     )  # type: ignore[return-value]
+
+
+def _alone(a: Predictions, b: Predictions, negative: str | None) -> tuple[int, int]:
+    """How many decisions only a, and only b, got right; see `decisions`."""
+    (right_a, known), (right_b, _) = decisions(a, negative), decisions(b, negative)
+    return int((right_a & ~right_b & known).sum()), int((right_b & ~right_a & known).sum())
 
 
 def _column(predictions: Predictions, name: str) -> np.ndarray:

@@ -74,7 +74,8 @@ def tests_of_multi_label(a: Predictions, b: Predictions, asked: Sequence[TestNam
         # The labels of one image are no more independent than the images of one patient.
         groups = np.arange(len(truth)) if patients is None else patients
         groups = np.broadcast_to(groups[:, None], known.shape)[known]
-        tests["accuracy"] = (_mcnemar(right_a[known], right_b[known], groups, "decisions"),)
+        if len(groups):
+            tests["accuracy"] = (_mcnemar(right_a[known], right_b[known], groups, "decisions"),)
     return tests
 
 

@@ -15,7 +15,7 @@ from cxrbench.bench.cli import main
 from cxrbench.foundation.errors import UserError
 from cxrbench.results.regression import Baseline
 
-from ..results.stores import multi_label, put
+from ..results.stores import multi_label, put, single_label
 from .conftest import SMALL
 
 Command = Callable[..., tuple[int, str, str]]
@@ -207,3 +207,20 @@ def test_a_fresh_run_of_the_same_passes_and_other_settings_are_refused_before_it
     monkeypatch.setattr("cxrbench.bench.rerun.execute", lambda *_: pytest.fail("trials ran"))
     code, _, said = check("run", "--baseline", "older", "--rerun", "--data", chexpert, "--set", "image_size=32")
     assert (code, "task_version (0 / " in said, "or save a new baseline" in said) == (2, True, True), said
+
+
+def test_predictions_of_another_trial_say_nothing_and_exit_with_2(
+    baseline: Path, check: Command, tmp_path: Path
+) -> None:
+    (record, _) = (put(tmp_path / "new", multi_label(1.5, seed), replicate=seed) for seed in range(2))
+    multi_label(0.1, 7).write(tmp_path / "new" / record.place / "predictions.parquet")
+    code, _, said = check("run", "--baseline", baseline, "--store", "new")
+    assert (code, said.count("not the predictions that its record.json was made of")) == (2, 1)
+
+
+def test_a_choice_of_settings_leaves_other_tasks_in_the_baseline(check: Command, tmp_path: Path) -> None:
+    for settings in ("aaaaaaaa", "bbbbbbbb"):
+        put(tmp_path / "two", multi_label(1.5, 1), settings_hash=settings)
+    put(tmp_path / "two", single_label(0.9, 1), "pediatric_pneumonia", settings_hash="cccccccc")
+    code, out, _ = check("save", "--baseline", "two.zip", "--store", "two", "--settings", "aaaaaaaa")
+    assert (code, "2 trials" in out) == (0, True)

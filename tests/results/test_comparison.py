@@ -258,8 +258,9 @@ def test_predictions_without_a_patient_are_refused(tmp_path: Path) -> None:
         put(tmp_path, changed(each, patient_id=[*each.table["patient_id"][:-1], ""]), encoder=encoder)
     assert compared(tmp_path)[0].patients == 61
     missing = changed(multi_label(1.5, 1), patient_id=[None, *multi_label(1.5, 1).table["patient_id"][1:]])
-    with pytest.raises(RefusedError, match="1 predictions name no patient_id"):
-        missing.patients()
+    for other in (missing, multi_label(1.5, 1)):
+        with pytest.raises(RefusedError, match="1 predictions name no patient_id"):
+            missing.aligned_with(other)
 
 
 def test_mixed_task_versions_are_refused(tmp_path: Path) -> None:

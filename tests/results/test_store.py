@@ -75,6 +75,13 @@ def test_a_trial_under_another_name_is_named_with_its_place(tmp_path: Path) -> N
     assert f"{wrong}: holds the trial of another place, {record().place}; move it there" in str(damage[0])
 
 
+def test_a_renamed_folder_of_a_task_is_no_place_for_its_trials(tmp_path: Path) -> None:
+    saved(tmp_path)
+    (tmp_path / "chexpert").rename(tmp_path / "mychexpert")
+    with pytest.raises(UserError, match=r"mychexpert.*holds the trial of another place, chexpert/"):
+        list(Store(tmp_path).records())
+
+
 def test_an_existing_trial_is_never_replaced(tmp_path: Path) -> None:
     saved(tmp_path)
     saved(tmp_path, metrics={"auc": 0.9})
@@ -99,6 +106,7 @@ def test_unfinished_things_are_not_records(tmp_path: Path) -> None:
         ('{"schema_version": 1, "fingerp', "damaged, not a whole JSON document"),
         ("", "damaged"),
         ("[]", "not a record of cxrbench"),
+        ('{"schema_version": true}', "not a record of cxrbench"),
         ('{"schema_version": 99}', r"newer cxrbench \(schema 99\); upgrade"),
         ('{"schema_version": 1}', "lacks dataset, encoder"),
     ],

@@ -97,6 +97,7 @@ def by_hand(row: dict[str, object] | None = None, **test: object) -> EncoderComp
             "A - B +0.021 auc, but pool t finds -0.030: nothing can be said, 10 replicates",
         ),
         ({}, {"decides": False}, "A - B +0.021 auc; no test of it decides, see its interval"),
+        ({"ci_low": None}, {"decides": False}, "A - B +0.021 auc; no test of it decides, nothing can be said"),
         ({"difference": None}, {}, "auc is undefined for one of them: nothing can be said"),
     ],
 )
