@@ -28,6 +28,9 @@ class EncoderComparison:
     Attributes:
         metric: what is compared.
         higher_is_better: its direction.
+        about: what it is beside its name: the labels that it is a mean over.
+        task_version, settings_hash: of the trials.
+        weights_a, weights_b: names of the weights, see `Record.weights_name`.
         replicates: pairs of trials.
         n, patients: test images, and patients among them.
         contaminated: which of the two saw images of this dataset in pretraining.
@@ -38,6 +41,7 @@ class EncoderComparison:
             where it was not asked for or is not defined.
         effect_size: Cohen's d of the paired differences over replicates; with one replicate and McNemar the
             odds ratio of the discordant decisions; None where neither is defined.
+        effect: which of the two, `d` or `OR`; empty where there is none.
         a_better, b_better: pairs in which one is better; the direction of the metric is taken into account.
         only_a_right, only_b_right: decisions on test images that only one got right, summed over the pairs;
             None where predictions were not read.
@@ -53,6 +57,11 @@ class EncoderComparison:
     fraction: float
     metric: str
     higher_is_better: bool
+    about: str
+    task_version: int
+    settings_hash: str
+    weights_a: str
+    weights_b: str
     replicates: int
     n: int | None
     patients: int | None
@@ -65,6 +74,7 @@ class EncoderComparison:
     ci_low: float | None
     ci_high: float | None
     effect_size: float | None
+    effect: str
     a_better: int
     b_better: int
     only_a_right: int | None
@@ -151,7 +161,9 @@ def _cell(
     predictions = [(store.predictions(a), store.predictions(b)) for a, b in pairs]
     by_metric = [{each.metric: each for each in task.compare(a, b)} for a, b in predictions]
     if metrics is None:
-        labels = [name for name, each in by_metric[0].items() if "/" in name and each.tests and not several]
+        # With every label's AUC, those that are undefined too.
+        tested = {name.partition("/")[0] for name, each in by_metric[0].items() if "/" in name and each.tests}
+        labels = [name for name in by_metric[0] if "/" in name and name.partition("/")[0] in tested and not several]
         metrics = (task.meta.main_metric, *labels)
     rows = []
     for metric in metrics:
@@ -191,6 +203,11 @@ def _row(
         fraction=one.fraction,
         metric=metric,
         higher_is_better=sign > 0,
+        about=task.about(metric),
+        task_version=one.task_version,
+        settings_hash=one.settings_hash,
+        weights_a=one.weights_name,
+        weights_b=other.weights_name,
         replicates=len(pairs),
         n=comparisons[0].n if comparisons else None,
         patients=comparisons[0].patients if comparisons else None,
@@ -203,13 +220,16 @@ def _row(
         ci_low=ends[0] if ends else None,
         ci_high=ends[1] if ends else None,
         effect_size=None,
+        effect="",
         a_better=int((sign * differences > 0).sum()),
         b_better=int((sign * differences < 0).sum()),
         only_a_right=sum(each.only_a_right for each in comparisons) if comparisons else None,
         only_b_right=sum(each.only_b_right for each in comparisons) if comparisons else None,
         tests=tests,
     )
-    return replace(row, effect_size=_effect_size(row))
+    effect_size = _effect_size(row)
+    effect = "" if effect_size is None else "d" if row.replicates > 1 else "OR"
+    return replace(row, effect_size=effect_size, effect=effect)
 
 
 def _defined_alike(pairs: Sequence[Pair]) -> bool:

@@ -30,6 +30,7 @@ def as_csv(rows: Sequence[EncoderComparison]) -> str:
     writer.writeheader()
     for row in rows:
         shared = {name: getattr(row, name) for name in _OF_ROW} | {"verdict": row.verdict}
+        shared["contaminated"] = " ".join(row.contaminated)
         for test in row.tests or (None,):
             of_test = {f"test_{name}": getattr(test, name) for name in _OF_TEST} if test is not None else {}
             writer.writerow(shared | of_test)

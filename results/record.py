@@ -142,7 +142,7 @@ class Record:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from error
         except ValueError as error:
             raise UserError(
-                f"{path}: damaged, not a whole JSON document; remove its folder and run the command again"
+                f"{path}: damaged, not a whole JSON document; remove its folder and start `cxrbench run` again"
             ) from error
         version = values.get("schema_version") if isinstance(values, dict) else None
         if not isinstance(version, int) or isinstance(version, bool):
@@ -155,10 +155,12 @@ class Record:
         known, needed = _field_names()
         lacking = needed - values.keys()
         if lacking:
-            raise UserError(f"{path}: lacks {', '.join(sorted(lacking))}; remove its folder and run the command again")
+            raise UserError(
+                f"{path}: lacks {', '.join(sorted(lacking))}; remove its folder and start `cxrbench run` again"
+            )
         wrong = _wrong_kind(values)
         if wrong is not None:
-            raise UserError(f"{path}: {wrong}; remove its folder and run the command again")
+            raise UserError(f"{path}: {wrong}; remove its folder and start `cxrbench run` again")
         return cls(**{key: value for key, value in values.items() if key in known})
 
 

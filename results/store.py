@@ -98,7 +98,7 @@ class Store:
         if record.predictions_sha256 and sha256_of_file(file) != record.predictions_sha256:
             raise RefusedError(
                 f"{file}: not the predictions that its record.json was made of (their hashes differ); remove the "
-                "trial's folder and run the same command again"
+                "trial's folder and start `cxrbench run` again"
             )
         return found
 

@@ -85,7 +85,7 @@ def _table(records: list[Record], metric: str) -> Table:
     if lacking:
         raise RefusedError(
             f"--metric {metric}: {len(lacking)} of {len(records)} trials do not record it, such as "
-            f"{lacking[0].place}; remove their folders and run the same command again"
+            f"{lacking[0].place}; remove their folders and start `cxrbench run` again"
         )
     cells: dict[tuple[str, float], list[Record]] = defaultdict(list)
     for record in records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from ..foundation.errors import RefusedError, UserError, unknown_name
 from .record import Record
@@ -39,11 +40,34 @@ def trial_pairs(
     return dict(pairs)
 
 
+def alone(records: Sequence[Record], task: str, a: str, b: str) -> dict[str, list[str]]:
+    """Encoder -> its trials that the other one lacks, in words; nothing where all are paired."""
+    draws = {
+        name: {
+            (each.variant, each.protocol, each.fraction, each.replicate)
+            for each in records
+            if each.task == task and each.encoder == name
+        }
+        for name in (a, b)
+    }
+    found: dict[str, list[str]] = {}
+    for name, other in ((a, b), (b, a)):
+        cells: dict[Cell, list[int]] = defaultdict(list)
+        for draw in sorted(draws[name] - draws[other]):
+            cells[draw[:3]].append(draw[3])
+        if cells:
+            found[name] = [
+                f"{variant} {protocol} {fraction:g} % replicate {', '.join(map(str, replicates))}"
+                for (variant, protocol, fraction), replicates in cells.items()
+            ]
+    return found
+
+
 def _trials(records: list[Record], encoder: str, settings: str | None) -> dict[_Draw, Record]:
     """The trials of `encoder` by variant, protocol, fraction and replicate."""
     mine = [record for record in records if record.encoder == encoder]
     if not mine:
-        raise unknown_name("encoder", encoder, {record.encoder for record in records})
+        raise unknown_name("encoder in the trials of this task", encoder, {record.encoder for record in records})
     hashes = {record.settings_hash for record in mine}
     if settings is not None and settings not in hashes:
         raise UserError(f"--settings: {encoder}: {unknown_name('settings hash', settings, hashes)}")

@@ -17,7 +17,7 @@ def verdict(row: EncoderComparison) -> str:
     The number is the better one's less the other's where one is better, else a's less b's.
     """
     if row.difference is None:
-        return f"{row.metric} is undefined for one of them: nothing can be said"
+        return f"{row.metric} is undefined for one or both of them: nothing can be said"
     direction = "" if row.higher_is_better else " (lower is better)"
     a_minus_b = f"A - B {row.difference:+.3f} {row.metric}{direction}"
     test = row.decider

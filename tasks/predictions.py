@@ -52,7 +52,7 @@ class Predictions:
         except (OSError, pa.ArrowInvalid) as error:
             why = "no such file" if isinstance(error, FileNotFoundError) else "damaged"
             raise UserError(
-                f"{path}: predictions cannot be read ({why}); remove the trial's folder and run the same command again"
+                f"{path}: predictions cannot be read ({why}); remove the trial's folder and start `cxrbench run` again"
             ) from error
         about = json.loads((table.schema.metadata or {}).get(b"cxrbench", b"null"))
         if about is None:
@@ -66,9 +66,19 @@ class Predictions:
             raise RefusedError(f"{int((codes < 0).sum())} predictions name no patient_id; run the trial again")
         return codes
 
-    def rows(self, positions: np.ndarray) -> Predictions:
-        """Those rows in that order; a row may come several times."""
-        return Predictions(self.table.iloc[positions].reset_index(drop=True), self.labels, self.exclusive)
+    def repeated(self, times: np.ndarray) -> Predictions:
+        """Every row as often as `times` [N] says.
+
+        The copies of a patient are patients of their own, and so are those of a study: a metric that takes the images
+        of a study together must not take the copies of one for one.
+        """
+        positions = np.repeat(np.arange(len(self.table)), times)
+        copy = np.arange(len(positions)) - np.repeat(np.cumsum(times) - times, times)
+        table = self.table.iloc[positions].reset_index(drop=True)
+        apart = {
+            name: table[name].astype(str) + "#" + copy.astype(str) for name in ("patient_id", "study_id", "sample_id")
+        }
+        return Predictions(table.assign(**apart), self.labels, self.exclusive)
 
     def aligned_with(self, other: Predictions) -> tuple[Predictions, Predictions]:
         """Both with rows in the order of sample_id.

@@ -138,11 +138,14 @@ class Task(ABC):
         """
 
         def values(weights: np.ndarray) -> np.ndarray:
-            rows = np.arange(len(predictions.table))
-            found = [self.score(predictions.rows(np.repeat(rows, each))).get(metric) for each in weights]
+            found = [self.score(predictions.repeated(each)).get(metric) for each in weights]
             return np.array([np.nan if value is None else value for value in found])
 
         return values
+
+    def about(self, metric: str) -> str:
+        """What a reader of a table must know about a metric beside its name; mostly nothing."""
+        return ""
 
     def check(self, protocol: str, variant: str) -> None:
         """Raise UserError where this task has no such protocol or variant."""

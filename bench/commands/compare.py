@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,6 +67,7 @@ def compare(
     from ...foundation.progress import progress_for_terminal
     from ...results.comparison import compare_encoders
     from ...results.comparison_export import as_csv, as_json
+    from ...results.trial_pairs import alone
     from ...tasks.registry import tasks
     from ..config import parse_list
     from .stored import stored_records
@@ -80,7 +81,8 @@ def compare(
     metrics = parse_list("--metric", metric)
     rows = compare_encoders(found, records, tasks.get(task), a, b, metrics, settings, progress=progress_for_terminal())
     if form is Form.text:
-        write(lambda console: _print(rows, metrics or (), console), out)
+        left_out = alone(records, task, a, b)
+        write(lambda console: _print(rows, metrics or (), left_out, console), out)
     else:
         write(as_json(rows) if form is Form.json else as_csv(rows), out)
 
@@ -94,7 +96,9 @@ def _of_protocol(records: Sequence[Record], protocol: str) -> list[Record]:
     return chosen
 
 
-def _print(rows: Sequence[EncoderComparison], asked: Sequence[str], console: Console) -> None:
+def _print(
+    rows: Sequence[EncoderComparison], asked: Sequence[str], left_out: Mapping[str, Sequence[str]], console: Console
+) -> None:
     """The table, a sentence for every row but the labels' that nobody asked for, and what the words mean."""
     one = rows[0]
     console.print(one.task, style="bold", end="", highlight=False, markup=False)
@@ -110,7 +114,9 @@ def _print(rows: Sequence[EncoderComparison], asked: Sequence[str], console: Con
             trials = row.protocol if row.variant == "default" else f"{row.variant}, {row.protocol}"
             console.print(f"  {trials} {row.fraction:g} %: {row.verdict}", highlight=False, markup=False)
     console.print()
-    for line in _notes(rows):
+    for encoder, trials in left_out.items():
+        console.print(f"  left out, {encoder} has them alone: {'; '.join(trials)}", highlight=False, markup=False)
+    for line in _notes(rows, console.width >= WIDE):
         console.print(f"  {line}", style="dim", highlight=False, markup=False)
 
 
@@ -146,7 +152,7 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
         cells += _extras(row) if wide else ()
         tests = sorted(row.tests, key=lambda test: not test.decides) or [None]
         for number, test in enumerate(tests):
-            line = (*(cells if number == 0 else [""] * len(cells)), *_test(test))
+            line = (*(cells if number == 0 else [""] * len(cells)), *_test(test, row.difference is None))
             # As they are: a variant may be called [a].
             shown.add_row(*map(Text, line))
     return shown
@@ -154,15 +160,15 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
 
 def _extras(row: EncoderComparison) -> tuple[str, str, str]:
     return (
-        "" if row.effect_size is None else f"{'d' if row.replicates > 1 else 'OR'} {row.effect_size:.2f}",
+        "" if row.effect_size is None else f"{row.effect} {row.effect_size:.2f}",
         f"{row.a_better}:{row.b_better}" if row.replicates > 1 else "",
         "" if row.only_a_right is None or "/" in row.metric else f"{row.only_a_right}:{row.only_b_right}",
     )
 
 
-def _test(test: PairedTest | None) -> tuple[str, str, str]:
+def _test(test: PairedTest | None, undefined: bool) -> tuple[str, str, str]:
     if test is None:
-        return "none", "", ""
+        return "" if undefined else "none", "", ""
     name = test.name if test.decides else f"({test.name})"
     if test.degenerate is not None:
         return name, "degenerate", ""
@@ -179,32 +185,32 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
-def _notes(rows: Sequence[EncoderComparison]) -> list[str]:
+def _notes(rows: Sequence[EncoderComparison], wide: bool) -> list[str]:
     """What the columns and tests that are shown mean."""
     counted = next((row for row in rows if row.n is not None), None)
     tests = [test for row in rows for test in row.tests]
     names = [name for name in EXPLAINED if name in {test.name for test in tests}]
     replicates = sorted({row.replicates for row in rows if row.replicates > 1})
-    notes = []
+    notes = [f"settings {', '.join(dict.fromkeys(row.settings_hash for row in rows))}"]
     if counted is not None:
         notes.append(f"test set: {counted.n} images of {counted.patients} patients")
+    notes += dict.fromkeys(f"{row.metric}: {row.about}" for row in rows if row.about)
     if replicates:
-        notes.append(
-            f"± SD over {' or '.join(map(str, replicates))} replicates; wins: replicates in which one is better"
-        )
+        notes.append(f"± SD over {' or '.join(map(str, replicates))} replicates")
     if any(row.ci_low is not None for row in rows):
         what = "patients and replicates" if replicates else "patients"
         notes.append(
             f"interval: bootstrap over {what}, of each row by itself: it can exclude 0 where p Holm does not say so"
         )
-    notes.append(
-        "alone: decisions that only one got right, over all labels and replicates; effect: d of the differences over "
-        "replicates, OR of being right alone"
-    )
+    if wide:
+        notes.append("alone: decisions that only one got right, over all labels and replicates")
+        effects = {row.effect for row in rows}
+        notes += ["d: mean difference / SD over replicates; wins: replicates in which one is better"] * ("d" in effects)
+        notes += ["OR: odds of being right where the other is wrong"] * ("OR" in effects)
     notes += [EXPLAINED[name] for name in names]
     if any(not row.higher_is_better for row in rows):
         notes.append("(low): lower is better")
-    if any(not row.tests for row in rows):
+    if any(not row.tests and row.difference is not None for row in rows):
         notes.append("none: no test of this metric; its interval, where it has one, is all there is")
     if any(row.ci_low is None and row.difference is not None for row in rows):
         notes.append("no interval: too many resamples of the patients leave the metric undefined")

@@ -30,6 +30,9 @@ FORM_OF = {
 }
 
 
+TEXT = ("", ".txt", ".log")
+
+
 def output_console(file: TextIO | None = None) -> Console:
     """A console on `file` or standard output; where that is no terminal, wide enough to cut and fold nothing."""
     from rich.console import Console
@@ -47,11 +50,12 @@ def form_of(given: Form | None, out: Path | None, forms: type[Form]) -> Form:
         out: `--out`.
         forms: those that the command has; text is one of them.
 
-    Raises UserError where the suffix is that of a form which the command does not have.
+    Raises UserError where the suffix is that of no form which the command has.
     """
     if given is not None:
         return given
-    wanted = "text" if out is None else FORM_OF.get(out.suffix.lower(), "text")
+    suffix = "" if out is None else out.suffix.lower()
+    wanted = "text" if suffix in TEXT else FORM_OF.get(suffix, suffix)
     if wanted not in set(forms):
         suffixes = [suffix for suffix, form in FORM_OF.items() if form in set(forms)]
         raise UserError(f"--out {out}: not written as {wanted}; use .txt, {', '.join(suffixes)}, or give --format")

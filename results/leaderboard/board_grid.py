@@ -19,7 +19,7 @@ def board_grids(board: Board, ranking: Ranking, most_columns: int | None = None)
         board: what to show.
         ranking: of `board`.
         most_columns: where there are more columns of results, the board is several grids, each of whole tasks where
-            that fits; ranks stand in the first, notes below the last.
+            that fits; ranks and notes stand in the first.
     """
     parts = _parts(board, most_columns)
     name = f"leaderboard-{board.protocol}{'-synthetic' if board.synthetic else ''}"
@@ -49,7 +49,7 @@ def _parts(board: Board, most: int | None) -> list[list[int]]:
 
 
 def _grid(board: Board, ranking: Ranking, positions: list[int], name: str, title: str) -> Grid:
-    first, last = 0 in positions, len(board.columns) - 1 in positions
+    first = 0 in positions
     marked = places(board)
     rows = []
     for encoder in (*ranking.encoders, *ranking.incomplete):
@@ -70,7 +70,7 @@ def _grid(board: Board, ranking: Ranking, positions: list[int], name: str, title
         title=title,
         columns=tuple(titles),
         rows=tuple(rows),
-        notes=(*signs, *((READING, *board_notes(board, ranking)) if last else ())),
+        notes=(*signs, *((READING, *board_notes(board, ranking)) if first else ())),
         synthetic=board.synthetic,
     )
 

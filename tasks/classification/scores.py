@@ -87,7 +87,7 @@ def score_multi_label(predictions: Predictions, main: Sequence[str]) -> Metrics:
     areas = defined_auc(truth, scores)
     study_areas = areas
     if not predictions.table["study_id"].is_unique:
-        study_areas = defined_auc(*_by_study(predictions, truth, scores))
+        study_areas = defined_auc(*by_study(predictions, truth, scores))
     chosen = [index for index, label in enumerate(predictions.labels) if label in main]
     right = (decision == truth) & known
     metrics: Metrics = {
@@ -145,8 +145,8 @@ def _column(predictions: Predictions, name: str) -> np.ndarray:
     return np.ascontiguousarray(flat.astype(np.float64).reshape(len(rows), len(predictions.labels)).T)
 
 
-def _by_study(predictions: Predictions, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Highest truth and highest score [labels, studies] over the images of each study."""
+def by_study(predictions: Predictions, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Highest truth and highest score [labels, studies] over the images of each study, as the studies come."""
     study_of_row, studies = pd.factorize(predictions.table["study_id"])
     order = np.argsort(study_of_row, kind="stable")
     first = np.searchsorted(study_of_row[order], np.arange(len(studies)))

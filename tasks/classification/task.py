@@ -157,6 +157,12 @@ class ClassificationTask(Task):
             predictions, metric
         )
 
+    def about(self, metric: str) -> str:
+        main = self.settings.labels.main
+        if "/" in metric or not main or metric in ("accuracy", "auc_all"):
+            return ""
+        return f"mean over {', '.join(main)}"
+
     def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
         from .compare import compare_classification
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...stats import weighted_auc
-from .scores import LEAST_PROBABILITY, decisions
+from .scores import LEAST_PROBABILITY, by_study, decisions
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
@@ -37,7 +37,10 @@ def weighted_metric(
         right, known = decisions(predictions)
         return _ratio((right & known).sum(axis=1), known.sum(axis=1))
     if name in ("auc", "auc_all"):
-        return _mean_auc(predictions, list(range(len(predictions.labels))) if name == "auc_all" else chosen)
+        chosen = list(range(len(predictions.labels))) if name == "auc_all" else chosen
+        return _mean_auc(_truth(predictions), _scores(predictions), chosen)
+    if metric == "study_auc" and not predictions.exclusive:
+        return _study_auc(predictions, chosen)
     if name in ("precision", "recall", "f1"):
         return _of_counts(predictions, name, chosen)
     if metric == "balanced_accuracy" and predictions.exclusive:
@@ -62,8 +65,15 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> Weighted:
     return values
 
 
-def _mean_auc(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
-    truth, scores = _truth(predictions), _scores(predictions)
+def _study_auc(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
+    """The mean over studies; the images of one weigh alike, as those of one patient do."""
+    truth, scores = by_study(predictions, _truth(predictions).T, _scores(predictions).T)
+    first = np.flatnonzero(~predictions.table["study_id"].duplicated().to_numpy())
+    of_studies = _mean_auc(truth.T, scores.T, chosen)
+    return lambda weights: of_studies(weights[:, first])
+
+
+def _mean_auc(truth: np.ndarray, scores: np.ndarray, chosen: Sequence[int]) -> Weighted:
     parts = []
     for column in chosen:
         known = np.flatnonzero(~np.isnan(truth[:, column]))

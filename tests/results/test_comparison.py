@@ -17,6 +17,7 @@ from cxrbench.foundation.errors import RefusedError, UserError
 from cxrbench.results import Store
 from cxrbench.results.comparison import EncoderComparison, compare_encoders
 from cxrbench.results.comparison_export import as_csv, as_json
+from cxrbench.results.trial_pairs import alone
 from cxrbench.tasks.predictions import Predictions
 from cxrbench.tasks.registry import tasks
 
@@ -181,7 +182,9 @@ def test_a_label_that_was_not_fitted_is_left_out_of_the_tests(tmp_path: Path) ->
     put(tmp_path, multi_label(0.8, 2))
     rows = compared(tmp_path)
     assert rows[0].tests[0].subject == "auc, mean of 4"
-    assert "auc/Consolidation" not in {row.metric for row in rows}
+    (blank,) = (row for row in rows if row.metric == "auc/Consolidation")
+    assert (blank.difference, blank.tests, blank.ci_low) == (None, (), None)
+    rows.remove(blank)
     # Both means are over the four labels that both have, as the test's.
     assert [row.difference for row in rows] == pytest.approx([row.tests[0].estimate for row in rows], rel=1e-9)
     assert rows[0].mean_b == pytest.approx(np.mean([row.mean_b or 0.0 for row in rows[1:]]))
@@ -295,8 +298,20 @@ def test_unknown_names_are_answered_with_near_ones(replicates: Path) -> None:
     with pytest.raises(UserError, match=r"unknown metric 'acu'; did you mean 'auc'"):
         compared(replicates, metrics=("acu",))
     records = list(Store(replicates).records())
-    with pytest.raises(UserError, match="unknown encoder 'goud'; did you mean 'good'"):
+    with pytest.raises(UserError, match="unknown encoder in the trials of this task 'goud'; did you mean 'good'"):
         compare_encoders(Store(replicates), records, tasks.get("chexpert"), "goud", "scratch")
+
+
+def test_trials_without_a_partner_are_named(tmp_path: Path) -> None:
+    for number in range(3):
+        put(tmp_path, multi_label(1.5, number), encoder="good", fraction=10.0, replicate=number)
+    for number in range(2):
+        put(tmp_path, multi_label(0.8, 9), fraction=10.0, replicate=number)
+    put(tmp_path, multi_label(0.8, 9))
+    assert alone(list(Store(tmp_path).records()), "chexpert", "good", "scratch") == {
+        "good": ["default frozen 10 % replicate 2"],
+        "scratch": ["default frozen 100 % replicate 0"],
+    }
 
 
 def test_json_and_csv_hold_every_test(replicates: Path) -> None:
@@ -308,6 +323,8 @@ def test_json_and_csv_hold_every_test(replicates: Path) -> None:
     assert [line["test_name"] for line in lines] == ["paired t", "pool t"]
     assert float(lines[1]["test_p_value"]) == rows[0].tests[1].p_value
     assert {line["verdict"] for line in lines} == {rows[0].verdict}
+    assert (lines[0]["settings_hash"], lines[0]["weights_b"], lines[0]["effect"]) == ("aaaaaaaa", "weights of s", "d")
+    assert "Atelectasis" in lines[0]["about"]
 
 
 def test_infinite_statistics_are_written_as_words() -> None:

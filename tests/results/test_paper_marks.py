@@ -43,7 +43,8 @@ def fake(p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[
                 found.append(
                     EncoderComparison(
                         a=a, b=b, task=task, variant=variant, protocol=protocol, fraction=fraction, metric=metric,
-                        higher_is_better=True, replicates=2, n=10, patients=10, synthetic=True, contaminated=(),
+                        higher_is_better=True, about="", task_version=1, settings_hash="a", weights_a="x",
+                        weights_b="y", replicates=2, n=10, patients=10, synthetic=True, contaminated=(), effect="",
                         mean_a=None, mean_b=None, difference=difference, sd=None, ci_low=None, ci_high=None,
                         effect_size=None, a_better=0, b_better=0, only_a_right=None, only_b_right=None,
                         tests=tuple(tests),

@@ -19,6 +19,11 @@ ROW = EncoderComparison(
     fraction=10.0,
     metric="auc",
     higher_is_better=True,
+    about="",
+    task_version=1,
+    settings_hash="aaaaaaaa",
+    weights_a="one",
+    weights_b="other",
     replicates=10,
     n=200,
     patients=150,
@@ -31,6 +36,7 @@ ROW = EncoderComparison(
     ci_low=0.005,
     ci_high=0.037,
     effect_size=2.1,
+    effect="d",
     a_better=9,
     b_better=1,
     only_a_right=12,
@@ -98,7 +104,7 @@ def by_hand(row: dict[str, object] | None = None, **test: object) -> EncoderComp
         ),
         ({}, {"decides": False}, "A - B +0.021 auc; no test of it decides, see its interval"),
         ({"ci_low": None}, {"decides": False}, "A - B +0.021 auc; no test of it decides, nothing can be said"),
-        ({"difference": None}, {}, "auc is undefined for one of them: nothing can be said"),
+        ({"difference": None}, {}, "auc is undefined for one or both of them: nothing can be said"),
     ],
 )
 def test_the_sentence_says_what_the_numbers_say(row: dict[str, object], test: dict[str, object], said: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cxrbench.stats import auc
 from cxrbench.tasks.classification.weighted import weighted_metric
 from cxrbench.tasks.predictions import Predictions
 from cxrbench.tasks.registry import tasks
@@ -39,6 +40,24 @@ def test_array_forms_score_as_repeated_rows_do(task: str, predictions: Predictio
     slow = Task.weighted(tasks.get(task), predictions, metric)(weights)
     np.testing.assert_allclose(array_form(weights), slow, rtol=1e-12)
     assert array_form(weights)[0] == pytest.approx(tasks.get(task).score(predictions)[metric], rel=1e-12)
+
+
+def test_copies_of_a_study_are_studies_of_their_own() -> None:
+    predictions, task = multi_label(1.0, 3), tasks.get("chexpert")
+    of_patients = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), size=5)
+    weights = np.repeat(of_patients, 2, axis=1)
+    array_form = weighted_metric(predictions, "study_auc", task.settings.labels.main)  # type: ignore[attr-defined]
+    assert array_form is not None
+    values = array_form(weights)
+    np.testing.assert_allclose(values, Task.weighted(task, predictions, "study_auc")(weights), rtol=1e-12)
+    # By hand: the highest of a study's two images, each study as often as its patient was drawn.
+    truth, scores = (np.stack(predictions.table[name].to_list()) for name in ("truth", "scores"))
+    highest = [each.reshape(60, 2, -1).max(axis=1) for each in (truth, scores)]
+    by_hand = [
+        np.mean([auc(*(np.repeat(each[:, label], times) for each in highest)) for label in range(5)])
+        for times in of_patients
+    ]
+    np.testing.assert_allclose(values, by_hand, rtol=1e-12)
 
 
 def test_a_resample_without_a_class_is_undefined() -> None:

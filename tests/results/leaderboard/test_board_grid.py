@@ -64,7 +64,7 @@ def test_a_wide_board_is_cut_between_tasks() -> None:
         ["c: auc", "d: auc", "e: auc"],
     ]
     assert [grid.title[-8:] for grid in found] == ["(1 of 2)", "(2 of 2)"]
-    assert len(found[1].notes) > 1 > len(found[0].notes)
+    assert len(found[0].notes) > 1 > len(found[1].notes)
 
 
 def test_metrics_where_lower_is_better_are_named() -> None:
