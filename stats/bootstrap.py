@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from .arguments import check_level
 from .auc import auc
 from .plain_metric import plain_metric
 from .resampling import Units
@@ -115,8 +116,7 @@ def check_request(n_resamples: int, level: float, batch: int | None) -> None:
         raise ValueError(f"batch {batch}: at least one resample is held at a time")
     if n_resamples < 2:
         raise ValueError(f"{n_resamples} resamples: an interval needs at least two")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must be above 0 and below 1")
+    check_level(level)
 
 
 def whole_sample(metric: Callable[[np.ndarray], np.ndarray], n_samples: int | None = None) -> np.ndarray:

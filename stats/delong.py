@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from .arguments import check_level
 from .influence import clusters_of, covariance, why_undefined
 from .ranks import by_blocks, checked_labels, checked_scores, half_pairs, half_wins, pairs
 from .result import TestResult
@@ -205,8 +206,7 @@ def wald_test(
 
 def z_of(level: float) -> float:
     """How many standard errors an interval of this level reaches to each side."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, not {level}")
+    check_level(level)
     return float(special.ndtri((1 + level) / 2))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from .arguments import check_level
 from .counts import square_counts
 from .groups import group_codes
 from .paired_proportions import tango_interval
@@ -228,8 +229,7 @@ def _zero_one(values: np.ndarray, name: str) -> np.ndarray:
 
 def _cluster_interval(per_cluster: np.ndarray, sizes: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Differences x with (sum d_c - n x)^2 <= z^2 sum (d_c - n_c x)^2, which is quadratic in x."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_level(level)
     z_squared = special.ndtri((1 + level) / 2) ** 2
     d, m = per_cluster.astype(np.float64), sizes.astype(np.float64)
     total, n = d.sum(-1), m.sum(-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from .arguments import check_level, finite_scores
 from .reasons import first_reason
 from .result import TestResult
 from .tails import two_sided_t
@@ -34,12 +35,12 @@ def paired_t_test(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> TestR
 
     Raises ValueError for fewer than two pairs, values that are not finite numbers, or lengths that differ.
     """
-    a, b = _finite(a, "a"), _finite(b, "b")
+    a, b = finite_scores(a, "a"), finite_scores(b, "b")
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"a {list(a.shape)} and b {list(b.shape)} differ in length")
     a, b = np.broadcast_arrays(a, b)
     with np.errstate(over="ignore"):
-        differences = _finite(a - b, "a - b")
+        differences = finite_scores(a - b, "a - b")
     largest = np.maximum(np.abs(a), np.abs(b)).max(axis=-1, initial=0.0)
     return _t_test(differences, 0.0, _ULPS * _EPSILON * largest, level)
 
@@ -104,7 +105,7 @@ def pool_t_test(
 def _t_test_of_differences(
     differences: np.ndarray, shared_variance: np.ndarray | float, level: float, scale: float | None
 ) -> TestResult:
-    differences = _finite(differences, "differences")
+    differences = finite_scores(differences, "differences")
     if scale is None:
         rounding = _RELATIVE_SPREAD * np.abs(differences).max(axis=-1, initial=0.0)
     elif 0 <= scale < np.inf:
@@ -118,8 +119,7 @@ def _t_test(
     differences: np.ndarray, shared_variance: np.ndarray | float, rounding: np.ndarray, level: float
 ) -> TestResult:
     """t of the mean with variance s^2 (1/n + shared variance); `rounding` [...] is the spread that counts as none."""
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must be above 0 and below 1")
+    check_level(level)
     n = differences.shape[-1]
     if n < 2:
         raise ValueError(f"{n} pairs: a paired t-test needs at least two")
@@ -149,16 +149,3 @@ def _t_test(
         n=np.full(shape, n)[()],
         degenerate=first_reason((zero, "all differences are zero"), (constant, "all differences are equal")),
     )
-
-
-def _finite(values: np.ndarray, name: str) -> np.ndarray:
-    values = np.asarray(values)
-    if values.ndim == 0:
-        raise ValueError(f"{name} must be an array of scores, not one number")
-    if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
-        raise ValueError(f"{name} must be real numbers, not {values.dtype}")
-    values = values.astype(np.float64)
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        raise ValueError(f"{name} holds {bad} values that are not finite numbers")
-    return values

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from .arguments import check_level
+
 # Halvings of an interval of at most 2 until it is below the spacing of floats near its ends.
 _HALVINGS = 60
 
@@ -24,8 +26,7 @@ def tango_interval(
 
     Returns the lower and upper ends, within -1 to 1; NaN where n is 0.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_level(level)
     only_a, only_b, n = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (only_a, only_b, n)))
     z_squared = special.ndtri((1 + level) / 2) ** 2
     size = np.where(n > 0, n, 1.0)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from .arguments import check_level
+
 # Beyond this many replicates Student's t is the normal distribution to all digits that matter.
 _LARGEST_N = 1e7
 _TOO_SMALL = "the difference is so small beside the standard deviation that the number is beyond 1e308"
@@ -139,8 +141,7 @@ def _check(
 ) -> None:
     if (difference, n, power).count(None) != 1:
         raise ValueError("leave out exactly one of difference, n and power: it is solved for")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must be above 0 and below 1")
+    check_level(level)
     if not 0 < sd < math.inf:
         raise ValueError(f"a standard deviation or error of {sd} must be above 0")
     if n is not None and not least_n <= n < math.inf:
@@ -222,10 +223,8 @@ def _normal_shift(power: float, level: float) -> float:
 
 def _root(of: Callable[[float], float], low: float, high: float) -> float:
     """Where a rising function, below 0 at `low`, is 0; `high` is moved up until it is above."""
+    from scipy.optimize import root_scalar
+
     while of(high) < 0:
         high *= 2
-    while True:
-        middle = (low + high) / 2
-        if middle <= low or middle >= high:
-            return middle
-        low, high = (middle, high) if of(middle) < 0 else (low, middle)
+    return root_scalar(of, bracket=(low, high), method="brentq", xtol=sys.float_info.min, maxiter=1000).root

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from .midranks import doubled_midranks
 from .reasons import first_reason
 from .result import TestResult
 from .studentized_range import studentized_range_quantile, upper_studentized_range
@@ -142,15 +143,9 @@ def _blocks(blocks: np.ndarray) -> np.ndarray:
 
 
 def _doubled_ranks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Twice the ranks [..., n, k], their sums over blocks less the mean, their sum of squares, and whether all tie.
-
-    Twice a middle rank is a whole number, so that nothing is rounded here.
-    """
-    k = values.shape[-1]
-    below = (values[..., None, :] < values[..., :, None]).sum(-1)
-    equal = (values[..., None, :] == values[..., :, None]).sum(-1)
-    doubled = 2 * below + equal + 1
-    centred = doubled - (k + 1)
+    """Twice the ranks [..., n, k], their sums over blocks less the mean, their sum of squares, and whether all tie."""
+    doubled = doubled_midranks(values)
+    centred = doubled - (values.shape[-1] + 1)
     spread = (centred**2).sum((-1, -2))
     return doubled, centred.sum(-2), spread, spread == 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from .paired import _finite
+from .arguments import check_level, finite_scores
 from .reasons import first_reason
 from .result import TestResult
 from .sign_flips import LARGEST_EXACT, sign_flip_p, sum_distribution
@@ -43,15 +43,14 @@ def wilcoxon_test(
     All differences zero: statistic 0, p 1, interval [0, 0], flagged. Raises ValueError for no pairs, values that are
     not finite, lengths that differ, or an exact distribution of more than 1,000 pairs.
     """
-    a, b = _finite(a, "a"), _finite(b, "b")
+    a, b = finite_scores(a, "a"), finite_scores(b, "b")
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"a {list(a.shape)} and b {list(b.shape)} differ in length")
     if a.shape[-1] == 0:
         raise ValueError("no pairs: the signed rank test is not defined")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must be above 0 and below 1")
+    check_level(level)
     with np.errstate(over="ignore"):
-        differences = _finite(a - b, "a - b")
+        differences = finite_scores(a - b, "a - b")
     shape, n = differences.shape[:-1], differences.shape[-1]
     rows = differences.reshape(-1, n)
     doubled, ties = _doubled_ranks(np.abs(rows))

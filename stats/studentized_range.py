@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, special
 
+from .arguments import check_level
+
 # Nodes either side of q / 2, where the integrand of the upper tail has its bulk. The trapezoidal rule
 # converges geometrically there, and at this spacing is exact to about 1e-13 from K = 2 to 1000.
 _STEP = 0.125
@@ -37,8 +39,7 @@ def upper_studentized_range(q: np.ndarray | float, k: int) -> tuple[np.ndarray, 
 
 def studentized_range_quantile(level: float, k: int) -> float:
     """The value that the range of k standard normal variables exceeds with probability `level`, 0 to 1 exclusive."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_level(level)
 
     def excess(q: float) -> float:
         return float(upper_studentized_range(q, k)[1]) - float(np.log10(level))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...stats.midranks import doubled_midranks
 from .board import Board
 
 # Below this many tasks the chi-squared form of Friedman's test and Nemenyi's differences mean little (Demšar 2006).
@@ -88,9 +89,7 @@ def rank(board: Board) -> Ranking:
 
 def midranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1 down each column of [K, C], smallest first; equal values share the mean of their ranks."""
-    below = (values[None, :, :] < values[:, None, :]).sum(axis=1)
-    equal = (values[None, :, :] == values[:, None, :]).sum(axis=1)
-    return below + (equal + 1) / 2
+    return doubled_midranks(values.T).T / 2
 
 
 def places(board: Board) -> dict[tuple[str, int], int]:
