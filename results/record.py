@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -181,11 +182,16 @@ def _wrong_kind(values: dict[str, Any]) -> str | None:
     for name, found in lists.items():
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
             return f"{name} is not a list of texts"
-    # By their kinds first: nearly always all are right.
-    if not set(map(type, values["metrics"].values())) <= {float, int, type(None)}:
-        names = (name for name, each in values["metrics"].items() if type(each) not in (float, int, type(None)))
-        return f"metrics.{next(names)} is not a number or null"
+    wrong = [name for name, metric in values["metrics"].items() if metric is not None and not _is_number(metric)]
+    if wrong or not _is_number(values["fraction"]):
+        return f"{f'metrics.{wrong[0]}' if wrong else 'fraction'} is not a number{' or null' if wrong else ''}"
     return None
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that a float can hold."""
+    # The first is what nearly every metric is.
+    return (type(value) is float or type(value) is int) and abs(value) <= sys.float_info.max
 
 
 @cache
