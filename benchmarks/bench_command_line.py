@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import subprocess
 import sys
@@ -9,9 +10,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from synthetic_record import synthetic_record
 from timing import in_turn, report, verdict
-
-from cxrbench.results import Record
 
 RECORDS = 10_000
 
@@ -24,27 +24,7 @@ def cpu_of(arguments: list[str]) -> float:
 
 
 def fill(store: Path) -> None:
-    labels = [f"label {number}" for number in range(14)]
-    one = Record(
-        fingerprint="0" * 16,
-        encoder="scratch",
-        task="chexpert",
-        variant="default",
-        protocol="frozen",
-        fraction=1.0,
-        replicate=0,
-        metrics={"auc": 0.7, **{f"auc/{label}": 0.7 for label in labels}},
-        synthetic=True,
-        task_version=1,
-        weights={"sha256": "0" * 64},
-        dataset={"name": "chexpert", "fingerprint": "0" * 64},
-        split={"train": {"images": 100, "patients": 50}},
-        settings={"image_size": 224, "probe": {"strengths": [0.1] * 9}},
-        settings_hash="00000000",
-        seed=0,
-        resolved={"strengths": [0.1] * 14, "thresholds": {label: 0.5 for label in labels}},
-        provenance={"versions": {"torch": "2"}},
-    )
+    one = synthetic_record(random.Random(0))
     for number in range(RECORDS):
         record = replace(one, fingerprint=f"{number:016x}", encoder=f"encoder{number % 20}", replicate=number // 20)
         place = store / record.place

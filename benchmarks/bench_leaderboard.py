@@ -11,13 +11,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from synthetic_record import synthetic_record
 from timing import in_turn, report, verdict
-
-from cxrbench.results import Record
 
 ENCODERS, FRACTIONS, REPLICATES = 50, (1.0, 10.0, 50.0, 100.0), 25
 TASKS = tuple(f"task_{number}" for number in range(10))
-LABELS = tuple(f"Label {number}" for number in range(14))
 
 # The tasks of the records, as a user's file registers them.
 INCLUDED = f"""
@@ -29,41 +27,10 @@ for name in {TASKS!r}:
 """
 
 
-def record(random_numbers: random.Random) -> Record:
-    """A multi-label record with every field that a real one fills: about 4 KB."""
-    names = (
-        "auc",
-        "accuracy",
-        "f1",
-        *(f"{kind}/{label}" for kind in ("auc", "precision", "recall") for label in LABELS),
-    )
-    return Record(
-        fingerprint="0" * 16,
-        encoder="encoder",
-        task="task",
-        variant="default",
-        protocol="frozen",
-        fraction=1.0,
-        replicate=0,
-        metrics={name: random_numbers.random() for name in names},
-        synthetic=True,
-        task_version=1,
-        weights={"sha256": "0" * 64, "arch": "resnet50", "mean": [0.5] * 3, "std": [0.5] * 3, "contamination": []},
-        dataset={"name": "chexpert", "fingerprint": "0" * 64, "images": 224316, "size": 224},
-        split={part: {"images": 1000, "patients": 500} for part in ("train", "validation", "test")},
-        settings={"image_size": 224, "probe": {"strengths": [0.1] * 9, "folds": 5}, "labels": {"policy": "ones"}},
-        settings_hash="00000000",
-        seed=0,
-        resolved={"strengths": [0.1] * 14, "thresholds": {label: random_numbers.random() for label in LABELS}},
-        notes=["labels without a training case in this draw: Label 3, Label 7"],
-        provenance={"versions": {"torch": "2"}, "device": "cpu", "seconds": 1.5},
-    )
-
-
 def fill(store: Path) -> int:
     """Write every (encoder, task, fraction, replicate); gives their number."""
     random_numbers = random.Random(0)
-    one = record(random_numbers)
+    one = synthetic_record(random_numbers)
     written = 0
     made = one
     for encoder in range(ENCODERS):

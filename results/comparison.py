@@ -11,6 +11,7 @@ import numpy as np
 from ..foundation.errors import UserError, unknown_name
 from ..foundation.progress import Progress, SilentProgress
 from .replicate_tests import tests_over_replicates
+from .table import mean_and_sd
 from .trial_pairs import Pair, trial_pairs
 from .verdict import verdict
 
@@ -186,7 +187,7 @@ def _row(
     ends: tuple[float, float] | None,
 ) -> EncoderComparison:
     one, other = pairs[0]
-    sign = 1 if task.meta.metrics.get(metric.split("/")[0], True) else -1
+    sign = 1 if task.meta.higher_is_better(metric) else -1
     values = _values(pairs, metric) if comparisons is None else [(each.value_a, each.value_b) for each in comparisons]
     both = np.array([(x, y) for x, y in values if x is not None and y is not None], dtype=np.float64).reshape(-1, 2)
     differences = both[:, 0] - both[:, 1]
@@ -194,6 +195,7 @@ def _row(
         tests = tests_over_replicates(both[:, 0], both[:, 1], metric, one.fraction / 100, task.meta.tests)
     else:
         tests = comparisons[0].tests if comparisons else ()
+    difference, sd = mean_and_sd(differences)
     row = EncoderComparison(
         a=one.encoder,
         b=other.encoder,
@@ -213,10 +215,10 @@ def _row(
         patients=comparisons[0].patients if comparisons else None,
         synthetic=one.synthetic or other.synthetic,
         contaminated=tuple(encoder.encoder for encoder, *_ in zip(*pairs, strict=True) if encoder.contaminated),
-        mean_a=float(both[:, 0].mean()) if len(both) else None,
-        mean_b=float(both[:, 1].mean()) if len(both) else None,
-        difference=float(differences.mean()) if len(both) else None,
-        sd=float(differences.std(ddof=1)) if len(both) > 1 else None,
+        mean_a=mean_and_sd(both[:, 0])[0],
+        mean_b=mean_and_sd(both[:, 1])[0],
+        difference=difference,
+        sd=sd,
         ci_low=ends[0] if ends else None,
         ci_high=ends[1] if ends else None,
         effect_size=None,

@@ -132,12 +132,21 @@ def refuse_several_weights(records: Iterable[Record]) -> dict[str, str]:
     return {encoder: first.weights_name for encoder, first in weights.items()}
 
 
+def mean_and_sd(values: Sequence[float] | np.ndarray) -> tuple[float | None, float | None]:
+    """Mean, None without a value, and sample standard deviation (n - 1), None with fewer than two."""
+    return (
+        float(np.mean(values)) if len(values) else None,
+        float(np.std(values, ddof=1)) if len(values) > 1 else None,
+    )
+
+
 def _cell(records: list[Record], metric: str) -> Cell:
     values = [record.metrics[metric] for record in records]
-    defined = np.array([value for value in values if value is not None])
+    defined = [value for value in values if value is not None]
+    mean, sd = mean_and_sd(defined)
     return Cell(
-        mean=float(defined.mean()) if len(defined) else None,
-        sd=float(defined.std(ddof=1)) if len(defined) > 1 else None,
+        mean=mean,
+        sd=sd,
         defined=len(defined),
         replicates=len(values),
         contaminated=any(record.contaminated for record in records),

@@ -40,16 +40,10 @@ def trial_pairs(
     return dict(pairs)
 
 
-def alone(records: Sequence[Record], task: str, a: str, b: str) -> dict[str, list[str]]:
+def alone(records: Sequence[Record], task: str, a: str, b: str, settings: str | None = None) -> dict[str, list[str]]:
     """Encoder -> its trials that the other one lacks, in words; nothing where all are paired."""
-    draws = {
-        name: {
-            (each.variant, each.protocol, each.fraction, each.replicate)
-            for each in records
-            if each.task == task and each.encoder == name
-        }
-        for name in (a, b)
-    }
+    of_task = [record for record in records if record.task == task]
+    draws = {name: set(_trials(of_task, name, settings)) for name in (a, b)}
     found: dict[str, list[str]] = {}
     for name, other in ((a, b), (b, a)):
         cells: dict[Cell, list[int]] = defaultdict(list)

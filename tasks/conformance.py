@@ -47,7 +47,7 @@ def check_task(task: Task, encoder: Encoder, images: Images, scratch: Path) -> N
         assert [each.trial for each in results] == trials, f"{meta.name}: run must give one result a trial, in order"
         alone = next(task.run(encoder, iter(trials[1:]), images, context))
         _check_result(task, images.radiographs, results[1], scratch)
-        same = _scores(alone.predictions).tobytes() == _scores(results[1].predictions).tobytes()
+        same = alone.predictions.array("scores").tobytes() == results[1].predictions.array("scores").tobytes()
         assert same, f"{meta.name}: a trial gives other scores alone than after another trial"
 
 
@@ -97,7 +97,3 @@ def _check_result(task: Task, radiographs: Radiographs, result: TrialResult, scr
     assert finite, f"{name}: a metric is NaN or infinite; undefined ones are None"
     for each in task.compare(result.predictions, result.predictions):
         assert each.difference in (0.0, None), f"{name}: {each.metric} of equal predictions differs"
-
-
-def _scores(predictions: Predictions) -> np.ndarray:
-    return np.stack(predictions.table["scores"].to_list())

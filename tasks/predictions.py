@@ -59,6 +59,16 @@ class Predictions:
             raise UserError(f"{path}: not written by cxrbench (its label names are missing)")
         return cls(table.to_pandas(), tuple(about["labels"]), bool(about["exclusive"]))
 
+    def array(self, name: str) -> np.ndarray:
+        """A column as float64: [N], or [N, L] where every row holds a list of L. Raises ValueError for other lists."""
+        values = self.table[name].to_numpy()
+        if values.dtype != object:
+            return values.astype(np.float64)
+        if len({len(row) for row in values}) > 1:
+            raise ValueError(f"{name}: rows of different lengths are no array")
+        flat = np.concatenate(values) if len(values) else np.empty(0)
+        return flat.astype(np.float64).reshape(len(values), -1 if len(values) else len(self.labels))
+
     def patients(self) -> np.ndarray:
         """Each row's patient as a whole number from 0 [N]. Raises RefusedError where one is not named."""
         codes, _ = pd.factorize(self.table["patient_id"])
@@ -83,7 +93,8 @@ class Predictions:
     def aligned_with(self, other: Predictions) -> tuple[Predictions, Predictions]:
         """Both with rows in the order of sample_id.
 
-        Raises RefusedError where the test sets differ, repeat an id, or give an image to another patient.
+        Raises RefusedError where the test sets differ, repeat an id, give an image to another patient, or disagree on
+        its truth.
         """
         if self.labels != other.labels:
             raise RefusedError("the two predictions have different labels; they are of different tasks")
@@ -110,4 +121,17 @@ class Predictions:
                 f"{len(moved)} test samples belong to other patients in the other trial ({', '.join(moved[:3])}); "
                 "run both on the same copy of the dataset"
             )
-        return Predictions(mine, self.labels, self.exclusive), Predictions(theirs, self.labels, self.exclusive)
+        a, b = Predictions(mine, self.labels, self.exclusive), Predictions(theirs, self.labels, self.exclusive)
+        if not _same_truth(a, b):
+            raise RefusedError(
+                "the two trials disagree on the truth of their test samples; their label policies differ"
+            )
+        return a, b
+
+
+def _same_truth(a: Predictions, b: Predictions) -> bool:
+    try:
+        return np.array_equal(a.array("truth"), b.array("truth"), equal_nan=True)
+    except (ValueError, TypeError):
+        # Boxes and masks are no array.
+        return a.table["truth"].map(repr).equals(b.table["truth"].map(repr))

@@ -53,6 +53,10 @@ class TaskMeta:
     replicates: Mapping[float, int]
     source: str = ""
 
+    def higher_is_better(self, metric: str) -> bool:
+        """Direction of a metric; that of one label (`auc/Edema`) is that of its mean, and unnamed ones rise."""
+        return self.metrics.get(metric.partition("/")[0], True)
+
 
 @dataclass(frozen=True)
 class Context:

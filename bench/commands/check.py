@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ...foundation.errors import UserError
+from .options import IncludeOption, SettingsOption, StoreOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,25 +30,20 @@ MOST_NAMED = 5
 app = typer.Typer(help="Save a baseline, and check for regressions against it.", no_args_is_help=True)
 
 _Baseline = Annotated[Path, typer.Option(help="Baseline file, such as checks/chexpert.cxrbaseline.")]
-_Store = Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")]
-_Include = Annotated[list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")]
 
 
 @app.command()
 def save(
     baseline: _Baseline,
-    store: _Store = None,
+    store: StoreOption = None,
     encoder: Annotated[str | None, typer.Option(help="Only these encoders, comma-separated.")] = None,
     task: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
     margin: Annotated[
         float | None,
         typer.Option(help="Loss that is no news, in the metric's units, 0 or more.  (default: proposed a cell)"),
     ] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(help="Settings hashes to keep where a task has records of several, comma-separated."),
-    ] = None,
-    include: _Include = None,
+    settings: SettingsOption = None,
+    include: IncludeOption = None,
 ) -> None:
     """Record a baseline with its predictions, and say what a check against it would find."""
     from ...foundation.progress import progress_for_terminal
@@ -96,7 +92,7 @@ def run(
         Path | None, typer.Option(help="With --rerun: folder of decoded images and features.  (default: an empty one)")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="With --rerun: configuration file.")] = None,
-    include: _Include = None,
+    include: IncludeOption = None,
 ) -> None:
     """Compare a store, or a fresh run, with a baseline: exit code 0 passed, 1 not, 2 nothing can be said."""
     from ...foundation.progress import progress_for_terminal

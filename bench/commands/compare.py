@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .choice import choice_option
+from .options import HOW_TO_WRITE, IncludeOption, OutOption, ProtocolOption, StoreOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,18 +46,15 @@ def compare(
     a: Annotated[str, typer.Argument(help="One encoder.")],
     b: Annotated[str, typer.Argument(help="The other.")],
     task: Annotated[str, typer.Option(help="Task to compare them on.")],
-    store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
+    store: StoreOption = None,
     metric: Annotated[
         str | None, typer.Option(help="Metrics instead of the task's main one, comma-separated: auc/Edema,accuracy.")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="Only trials of this protocol: frozen or finetune.")] = None,
+    protocol: ProtocolOption = None,
     settings: Annotated[str | None, typer.Option(help="Only records with this settings hash.")] = None,
-    form: Annotated[
-        Form | None,
-        choice_option(Form, "--format", "How to write it.  (default: by the suffix of --out, else text)"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write to instead of the terminal.")] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
+    form: Annotated[Form | None, choice_option(Form, "--format", HOW_TO_WRITE)] = None,
+    out: OutOption = None,
+    include: IncludeOption = None,
 ) -> None:
     """Say which of two encoders is better, and how sure that is.
 
@@ -77,11 +74,11 @@ def compare(
     refuse_unwritable("--out", out)
     found, records = stored_records(store, include, task)
     if protocol is not None:
-        records = _of_protocol(records, protocol)
+        records = _of_protocol(records, protocol.value)
     metrics = parse_list("--metric", metric)
     rows = compare_encoders(found, records, tasks.get(task), a, b, metrics, settings, progress=progress_for_terminal())
     if form is Form.text:
-        left_out = alone(records, task, a, b)
+        left_out = alone(records, task, a, b, settings)
         write(lambda console: _print(rows, metrics or (), left_out, console), out)
     else:
         write(as_json(rows) if form is Form.json else as_csv(rows), out)

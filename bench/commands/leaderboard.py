@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .choice import choice_option
-from .protocol import Protocol
+from .options import HOW_TO_WRITE, SETTINGS, IncludeOption, OutOption, ProtocolOption, StoreOption
 
 if TYPE_CHECKING:
     from ...results.record import Record
@@ -31,22 +30,13 @@ class Form(StrEnum):
 
 
 def leaderboard(
-    store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
-    form: Annotated[
-        Form | None,
-        choice_option(Form, "--format", "How to write it.  (default: by the suffix of --out, else text)"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
+    store: StoreOption = None,
+    form: Annotated[Form | None, choice_option(Form, "--format", HOW_TO_WRITE)] = None,
+    out: OutOption = None,
     task: Annotated[str | None, typer.Option(help="Only these tasks, comma-separated.")] = None,
-    protocol: Annotated[
-        Protocol | None,
-        choice_option(Protocol, "--protocol", "Only trials of this protocol."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(help="Settings hashes to keep where a task has records of several, comma-separated."),
-    ] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
+    protocol: ProtocolOption = None,
+    settings: Annotated[list[str] | None, SETTINGS] = None,
+    include: IncludeOption = None,
 ) -> None:
     """Rank encoders over tasks: a board a protocol, real data and phantoms apart.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...foundation.errors import UserError
+from .options import IncludeOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,9 +40,7 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.lr=1e-4.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Fine-tuning trials at a time.  (default: 1)")] = None,
-    include: Annotated[
-        list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")
-    ] = None,
+    include: IncludeOption = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded images and features.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.  (default: cxrbench.toml)")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the trials and what they may cost.")] = False,

@@ -11,7 +11,7 @@ import typer
 
 from ...foundation.errors import RefusedError, UserError, unknown_name
 from .choice import choice_option
-from .protocol import Protocol
+from .options import HOW_TO_WRITE, IncludeOption, OutOption, ProtocolOption, SettingsOption, StoreOption
 
 if TYPE_CHECKING:
     from ...results.grid import Grid
@@ -37,28 +37,19 @@ def table(
         str | None,
         typer.Argument(help="A paper's table (`cxrbench ls tables`); without it means and SDs of all records."),
     ] = None,
-    store: Annotated[Path | None, typer.Option(help="Folder of records.  (default: cxrbench-results)")] = None,
-    form: Annotated[
-        Form | None,
-        choice_option(Form, "--format", "How to write it.  (default: by the suffix of --out, else text)"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")] = None,
+    store: StoreOption = None,
+    form: Annotated[Form | None, choice_option(Form, "--format", HOW_TO_WRITE)] = None,
+    out: OutOption = None,
     published: Annotated[bool, typer.Option("--published", help="Put the paper's numbers beside ours.")] = False,
     row: Annotated[
         list[str] | None,
         typer.Option(help='A row of the paper and the encoder of yours that stands there: --row "CheSS=my_encoder".'),
     ] = None,
-    protocol: Annotated[
-        Protocol | None,
-        choice_option(Protocol, "--protocol", "Only trials of this protocol."),
-    ] = None,
+    protocol: ProtocolOption = None,
     task: Annotated[str | None, typer.Option(help="Only this task (without NAME).")] = None,
     metric: Annotated[str | None, typer.Option(help="Metric instead of the task's main one (without NAME).")] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(help="Settings hashes to keep where a task has records of several, comma-separated."),
-    ] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks.")] = None,
+    settings: SettingsOption = None,
+    include: IncludeOption = None,
 ) -> None:
     """Show a paper's table with our numbers, or encoders against fractions: mean and SD over replicates."""
     from ..config import parse_list

@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..grid import Entry
 from ..record import Record
+from ..table import mean_and_sd
 from .layout import Place, PlaceKey
 
 UNDEFINED = "undefined"
@@ -41,12 +40,12 @@ class PaperCell:
     @property
     def mean(self) -> float | None:
         """Mean over the defined replicates; None without one."""
-        return float(np.mean(list(self.defined.values()))) if self.defined else None
+        return mean_and_sd(list(self.defined.values()))[0]
 
     @property
     def sd(self) -> float | None:
         """Sample standard deviation (n - 1); None with fewer than two."""
-        return float(np.std(list(self.defined.values()), ddof=1)) if len(self.defined) > 1 else None
+        return mean_and_sd(list(self.defined.values()))[1]
 
 
 def cells_of(records: Iterable[Record], places: Iterable[Place]) -> dict[PlaceKey, dict[str, PaperCell]]:

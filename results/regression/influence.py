@@ -65,7 +65,7 @@ def scored(task: Task, metric: str, predictions: Sequence[Predictions], progress
     scores = [task.score(each) for each in predictions]
     found = [each.get(metric) for each in scores]
     values = np.array([np.nan if value is None else value for value in found], dtype=np.float64)
-    patient_of = np.unique(predictions[0].table["patient_id"].to_numpy(dtype=str), return_inverse=True)[1]
+    patient_of = predictions[0].patients()
     n_patients = int(patient_of.max()) + 1
     groups = min(n_patients, MOST_GROUPS)
     group_of = patient_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from .influence import Scored
 
@@ -68,7 +68,7 @@ def half_width(
         df = total**2 / (by_patient**2 / (clusters - 1) + between**2 / max(replicates - 1, 1))
     # Nothing varies: the quantile does not matter, but must be a number.
     df = np.where(total > 0, df, 1.0)
-    return stats.t.ppf((1 + level) / 2, df) * np.sqrt(total)
+    return special.stdtrit(df, (1 + level) / 2) * np.sqrt(total)
 
 
 def _interval(

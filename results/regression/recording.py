@@ -121,7 +121,7 @@ def _measured(
     if not known.any():
         return None
     kept = [Trial(*pair) for pair, there in zip(zip(records, predictions, strict=True), known, strict=True) if there]
-    better = task.meta.metrics.get(metric.split("/")[0], True)
+    better = task.meta.higher_is_better(metric)
     return _Measured(cell, kept, all_scored.of(known), metric, better, chance_of(metric, predictions[0]))
 
 

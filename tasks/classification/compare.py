@@ -56,21 +56,18 @@ def pair_classification(a: Predictions, b: Predictions) -> tuple[Predictions, Pr
     Raises RefusedError where samples, labels, patients or truth differ, or where a score is NaN here and there.
     """
     a, b = a.aligned_with(b)
-    truth_a, truth_b = (_column(each, "truth") for each in (a, b))
-    if not np.array_equal(truth_a, truth_b, equal_nan=True):
-        raise RefusedError("the two trials disagree on the truth of their test samples; their label policies differ")
     for each in (a, b):
         _refuse_single_nans(each)
     if a.exclusive:
         return a, b
-    scores = [_column(each, "scores") for each in (a, b)]
-    unfitted = np.isnan(scores[0]).all(axis=0) | np.isnan(scores[1]).all(axis=0)
-    if not unfitted.any():
-        return a, b
-    blank = [np.where(unfitted, np.nan, each) for each in scores]
-    return tuple(
-        replace(each, table=each.table.assign(scores=list(values))) for each, values in zip((a, b), blank, strict=True)
-    )  # type: ignore[return-value]
+    unfitted = np.stack([np.isnan(each.array("scores")).all(axis=0) for each in (a, b)]).any(axis=0)
+    return (_without(a, unfitted), _without(b, unfitted)) if unfitted.any() else (a, b)
+
+
+def _without(predictions: Predictions, labels: np.ndarray | np.bool) -> Predictions:
+    """The same without scores of `labels` [L]."""
+    scores = np.where(labels, np.nan, predictions.array("scores"))
+    return replace(predictions, table=predictions.table.assign(scores=list(scores)))
 
 
 def _alone(a: Predictions, b: Predictions, negative: str | None) -> tuple[int, int]:
@@ -79,14 +76,9 @@ def _alone(a: Predictions, b: Predictions, negative: str | None) -> tuple[int, i
     return int((right_a & ~right_b & known).sum()), int((right_b & ~right_a & known).sum())
 
 
-def _column(predictions: Predictions, name: str) -> np.ndarray:
-    """A column as float64: [N] or [N, labels]."""
-    return np.stack(predictions.table[name].to_list()).astype(np.float64)
-
-
 def _refuse_single_nans(predictions: Predictions) -> None:
     """A label that was not fitted has no score at all; a score missing here and there is damage."""
-    missing = np.isnan(_column(predictions, "scores"))
+    missing = np.isnan(predictions.array("scores"))
     partly = missing.any(axis=0) & (predictions.exclusive | ~missing.all(axis=0))
     if partly.any():
         labels = ", ".join(np.array(predictions.labels)[partly][:3])

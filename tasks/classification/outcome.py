@@ -104,4 +104,5 @@ def split_in_words(radiographs: Radiographs, split: Split, targets: np.ndarray) 
 def split_notes(described: dict[str, object]) -> tuple[str, ...]:
     """A sentence that names the labels a draw lacks, where there are any."""
     absent = described["labels_absent_from_train"]
-    return (f"labels without a training case in this draw: {', '.join(absent)}",) if absent else ()  # type: ignore[arg-type]
+    assert isinstance(absent, list)
+    return (f"labels without a training case in this draw: {', '.join(absent)}",) if absent else ()

@@ -44,7 +44,9 @@ def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestNa
         tests["accuracy"] = (*tests.get("accuracy", ()), shown)
     if "DeLong" in asked:
         is_truth = truth[:, None] == np.arange(len(a.labels))
-        tests |= _delong(is_truth.astype(np.float64), _scores(a), _scores(b), a.labels, a.labels, patients)
+        tests |= _delong(
+            is_truth.astype(np.float64), a.array("scores"), b.array("scores"), a.labels, a.labels, patients
+        )
     if negative is not None:
         index = a.labels.index(negative)
         is_ill = truth != index
@@ -52,7 +54,7 @@ def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestNa
             right_a, right_b = (decisions(each, negative)[0][:, 0] for each in (a, b))
             tests["binary_accuracy"] = (_mcnemar(right_a, right_b, patients),)
         if "DeLong" in asked and 0 < is_ill.sum() < len(is_ill):
-            ill_a, ill_b = (1.0 - _scores(each)[:, index] for each in (a, b))
+            ill_a, ill_b = (1.0 - each.array("scores")[:, index] for each in (a, b))
             result = delong_test(is_ill, ill_a, ill_b, groups=patients)
             tests["binary_auc"] = (PairedTest.of(result, "DeLong", "binary_auc", "images"),)
     return tests
@@ -64,10 +66,10 @@ def tests_of_multi_label(a: Predictions, b: Predictions, asked: Sequence[TestNam
     Labels for which either AUC is undefined are left out.
     """
     patients = _patients(a)
-    truth = np.stack(a.table["truth"].to_list()).astype(np.float64)
+    truth = a.array("truth")
     tests: Tests = {}
     if "DeLong" in asked:
-        tests |= _delong(truth, _scores(a), _scores(b), a.labels, main, patients)
+        tests |= _delong(truth, a.array("scores"), b.array("scores"), a.labels, main, patients)
     if "McNemar" in asked:
         (right_a, known_a), (right_b, known_b) = decisions(a), decisions(b)
         known = known_a & known_b
@@ -126,7 +128,3 @@ def _patients(predictions: Predictions) -> np.ndarray | None:
     """Patient of each image [N] as a whole number; None where every image is a patient of its own."""
     codes = predictions.patients()
     return codes if codes.max(initial=-1) + 1 < len(codes) else None
-
-
-def _scores(predictions: Predictions) -> np.ndarray:
-    return np.stack(predictions.table["scores"].to_list()).astype(np.float64)

@@ -134,15 +134,13 @@ def decisions(predictions: Predictions, negative: str | None = None) -> tuple[np
     if predictions.exclusive:
         right = predictions.table["truth"].to_numpy() == predictions.table["decision"].to_numpy()
         return right[:, None], np.ones((len(right), 1), dtype=bool)
-    truth, scores = _column(predictions, "truth").T, _column(predictions, "scores").T
-    return (truth == 1) == _column(predictions, "decision").T, ~np.isnan(truth) & ~np.isnan(scores)
+    truth, scores = predictions.array("truth"), predictions.array("scores")
+    return (truth == 1) == (predictions.array("decision") == 1), ~np.isnan(truth) & ~np.isnan(scores)
 
 
 def _column(predictions: Predictions, name: str) -> np.ndarray:
-    """A list column as float64 [labels, N]."""
-    rows = predictions.table[name].to_numpy()
-    flat = np.concatenate(rows) if len(rows) else np.empty(0)
-    return np.ascontiguousarray(flat.astype(np.float64).reshape(len(rows), len(predictions.labels)).T)
+    """A list column as float64 [labels, N], with each label's samples side by side."""
+    return np.ascontiguousarray(predictions.array(name).T)
 
 
 def by_study(predictions: Predictions, truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

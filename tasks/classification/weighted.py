@@ -38,7 +38,7 @@ def weighted_metric(
         return _ratio((right & known).sum(axis=1), known.sum(axis=1))
     if name in ("auc", "auc_all"):
         chosen = list(range(len(predictions.labels))) if name == "auc_all" else chosen
-        return _mean_auc(_truth(predictions), _scores(predictions), chosen)
+        return _mean_auc(_truth(predictions), predictions.array("scores"), chosen)
     if metric == "study_auc" and not predictions.exclusive:
         return _study_auc(predictions, chosen)
     if name in ("precision", "recall", "f1"):
@@ -47,7 +47,7 @@ def weighted_metric(
         return _of_counts(predictions, "recall", chosen)
     if metric == "log_loss" and predictions.exclusive:
         truth = predictions.table["truth"].to_numpy(dtype=np.int64)
-        of_truth = np.take_along_axis(_scores(predictions), truth[:, None], axis=1)[:, 0]
+        of_truth = np.take_along_axis(predictions.array("scores"), truth[:, None], axis=1)[:, 0]
         return _ratio(-np.log(np.maximum(of_truth, LEAST_PROBABILITY)), np.ones(len(truth)))
     if metric == "brier":
         return _brier(predictions, chosen)
@@ -67,7 +67,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> Weighted:
 
 def _study_auc(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
     """The mean over studies; the images of one weigh alike, as those of one patient do."""
-    truth, scores = by_study(predictions, _truth(predictions).T, _scores(predictions).T)
+    truth, scores = by_study(predictions, _truth(predictions).T, predictions.array("scores").T)
     first = np.flatnonzero(~predictions.table["study_id"].duplicated().to_numpy())
     of_studies = _mean_auc(truth.T, scores.T, chosen)
     return lambda weights: of_studies(weights[:, first])
@@ -93,11 +93,11 @@ def _mean_auc(truth: np.ndarray, scores: np.ndarray, chosen: Sequence[int]) -> W
 
 def _of_counts(predictions: Predictions, metric: str, chosen: Sequence[int]) -> Weighted:
     """Precision, recall or F1, averaged over the chosen classes or labels that have a case."""
-    truth, scores = _truth(predictions)[:, chosen], _scores(predictions)[:, chosen]
+    truth, scores = _truth(predictions)[:, chosen], predictions.array("scores")[:, chosen]
     if predictions.exclusive:
         is_decision = predictions.table["decision"].to_numpy()[:, None] == np.array(chosen)
     else:
-        is_decision = np.stack(predictions.table["decision"].to_list())[:, chosen] == 1
+        is_decision = predictions.array("decision")[:, chosen] == 1
     known = ~np.isnan(truth) & ~np.isnan(scores)
     is_truth, is_decision = (truth == 1) & known, is_decision & known
     counts = [each.astype(np.float64) for each in (is_truth & is_decision, is_truth, is_decision)]
@@ -114,7 +114,7 @@ def _of_counts(predictions: Predictions, metric: str, chosen: Sequence[int]) -> 
 
 def _brier(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
     """Summed over the classes of single-label tasks, averaged over the labels of others."""
-    truth, scores = _truth(predictions)[:, chosen], _scores(predictions)[:, chosen]
+    truth, scores = _truth(predictions)[:, chosen], predictions.array("scores")[:, chosen]
     known = ~np.isnan(truth) & ~np.isnan(scores)
     of_label = _ratio(np.where(known, (truth - scores) ** 2, 0.0), known)
     if predictions.exclusive:
@@ -132,7 +132,7 @@ def _binary(predictions: Predictions, metric: str, negative: int) -> Weighted:
     if metric == "binary_auc":
         if not 0 < is_ill.sum() < len(is_ill):
             return lambda weights: np.full(len(weights), np.nan)
-        return weighted_auc(is_ill, 1.0 - _scores(predictions)[:, negative])
+        return weighted_auc(is_ill, 1.0 - predictions.array("scores")[:, negative])
     right, known = decisions(predictions, predictions.labels[negative])
     return _ratio(right[:, 0], known[:, 0])
 
@@ -143,11 +143,7 @@ def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 def _truth(predictions: Predictions) -> np.ndarray:
     """[N, labels] of 0, 1 and NaN, for both kinds of predictions."""
-    truth = np.stack(predictions.table["truth"].to_list()).astype(np.float64)
+    truth = predictions.array("truth")
     if predictions.exclusive:
         return (truth[:, None] == np.arange(len(predictions.labels))).astype(np.float64)
     return truth
-
-
-def _scores(predictions: Predictions) -> np.ndarray:
-    return np.stack(predictions.table["scores"].to_list()).astype(np.float64)

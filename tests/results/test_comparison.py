@@ -312,6 +312,10 @@ def test_trials_without_a_partner_are_named(tmp_path: Path) -> None:
         "good": ["default frozen 10 % replicate 2"],
         "scratch": ["default frozen 100 % replicate 0"],
     }
+    # A trial of other settings is no partner where one set of them was asked for.
+    put(tmp_path, multi_label(1.5, 3), encoder="good", settings_hash="bbbbbbbb")
+    records = list(Store(tmp_path).records())
+    assert "default frozen 100 % replicate 0" in alone(records, "chexpert", "good", "scratch", "aaaaaaaa")["scratch"]
 
 
 def test_json_and_csv_hold_every_test(replicates: Path) -> None:

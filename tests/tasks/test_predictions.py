@@ -61,3 +61,24 @@ def test_two_predictions_of_one_sample_are_refused() -> None:
     twice = Predictions(pd.concat([one.table, one.table.iloc[:1]], ignore_index=True), one.labels, True)
     with pytest.raises(RefusedError, match=r"1 samples have two predictions each \(s0\)"):
         one.aligned_with(twice)
+
+
+def test_columns_come_as_arrays() -> None:
+    many = multi([[1, np.nan], [0, 1]], [[0.1, 0.2], [0.3, np.nan]])
+    np.testing.assert_array_equal(many.array("truth"), [[1, np.nan], [0, 1]])
+    assert single(5).array("truth").shape == (5,)
+    assert (single(5).array("scores").shape, single(5).array("scores").dtype) == ((5, 3), np.float64)
+    ragged = Predictions(many.table.assign(truth=pd.Series([[1, 0, 1], [1]])), many.labels, False)
+    with pytest.raises(ValueError, match="truth: rows of different lengths"):
+        ragged.array("truth")
+
+
+def test_a_truth_that_is_no_array_is_compared_too() -> None:
+    boxes = multi([[1, 0], [0, 1]], [[0.1, 0.2], [0.3, 0.4]])
+    one, other = (
+        Predictions(boxes.table.assign(truth=pd.Series(truth)), boxes.labels, False)
+        for truth in ([[[1, 2]], []], [[[1, 3]], []])
+    )
+    one.aligned_with(one)
+    with pytest.raises(RefusedError, match="disagree on the truth"):
+        one.aligned_with(other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxrbench.bench.commands.protocol import Protocol
+from cxrbench.bench.commands.options import Protocol
 from cxrbench.results.rendering.protocols import protocol_in_words
 from cxrbench.tasks.trial import PROTOCOLS
 
