@@ -14,7 +14,7 @@ import pytest
 from cxrbench.bench import cli as command_line
 from cxrbench.results import Record
 
-from ..results.test_store import record
+from ..results.stores import record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -51,6 +51,28 @@ def _table(truth: np.ndarray, scores: np.ndarray, decision: np.ndarray, images_a
     )
 
 
+def record(**changes: object) -> Record:
+    one = Record(
+        fingerprint="0123456789abcdef",
+        encoder="scratch",
+        task="chexpert",
+        variant="default",
+        protocol="frozen",
+        fraction=1.0,
+        replicate=0,
+        metrics={"auc": 0.7, "auc/Fracture": None},
+        synthetic=True,
+        task_version=1,
+        weights={"sha256": "ab"},
+        dataset={"name": "chexpert"},
+        split={},
+        settings={"image_size": 64},
+        settings_hash="aaaaaaaa",
+        seed=0,
+    )
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
 def put(
     store: Path,
     predictions: Predictions,
@@ -62,23 +84,14 @@ def put(
     metrics = tasks.get(task).score(scored or predictions)
     given = {"encoder": "scratch", "fraction": 100.0, "replicate": 0, "variant": "default", "protocol": "frozen"}
     given |= changes
-    one = Record(
+    one = record(
         fingerprint=sha256_of_json([task, given])[:16],
         task=task,
         metrics=metrics,
         synthetic=False,
-        task_version=1,
         weights={"sha256": f"weights of {given['encoder']}", "contamination": []},
         dataset={"name": task},
         split={"hash": "of the split"},
-        settings={"image_size": 64},
-        settings_hash="aaaaaaaa",
-        seed=0,
-        encoder="scratch",
-        variant="default",
-        protocol="frozen",
-        fraction=100.0,
-        replicate=0,
     )
     one = replace(one, **given)  # type: ignore[arg-type]
     Store(store).save(one, predictions, HISTORY)

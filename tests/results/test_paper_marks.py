@@ -16,8 +16,8 @@ from cxrbench.results.papers.notes import Choice
 from cxrbench.results.record import Record
 from cxrbench.tasks.trial import PairedTest, TestName
 
+from .stores import record
 from .test_papers import OURS, cells, draws
-from .test_store import record
 
 
 def fake(p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[tuple[str, str]] = ()) -> Compare:

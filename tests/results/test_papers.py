@@ -18,7 +18,7 @@ from cxrbench.results.published_numbers import FOLDER
 from cxrbench.results.record import Record
 from cxrbench.tasks.registry import tasks
 
-from .test_store import record
+from .stores import record
 
 OURS = {"chexpert", "six_class", "pediatric_pneumonia"}
 NIH = "NIH ChestX-ray14"

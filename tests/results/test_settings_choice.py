@@ -12,7 +12,7 @@ from cxrbench.results.record import Record
 from cxrbench.results.settings_choice import of_settings
 from cxrbench.results.table import tables
 
-from .test_store import record
+from .stores import record
 
 
 def stored() -> list[Record]:

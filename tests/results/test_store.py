@@ -15,32 +15,10 @@ import pandas as pd
 import pytest
 
 from cxrbench.foundation.errors import UserError
-from cxrbench.results import Record, Store
+from cxrbench.results import Store
 from cxrbench.tasks.predictions import Predictions
 
-HISTORY = pd.DataFrame({"epoch": [0], "loss": [0.5]})
-
-
-def record(**changes: object) -> Record:
-    one = Record(
-        fingerprint="0123456789abcdef",
-        encoder="scratch",
-        task="chexpert",
-        variant="default",
-        protocol="frozen",
-        fraction=1.0,
-        replicate=0,
-        metrics={"auc": 0.7, "auc/Fracture": None},
-        synthetic=True,
-        task_version=1,
-        weights={"sha256": "ab"},
-        dataset={"name": "chexpert"},
-        split={},
-        settings={"image_size": 64},
-        settings_hash="aaaaaaaa",
-        seed=0,
-    )
-    return replace(one, **changes)  # type: ignore[arg-type]
+from .stores import HISTORY, record
 
 
 def predictions() -> Predictions:

@@ -13,7 +13,7 @@ from cxrbench.results.record import Record
 from cxrbench.results.table import tables
 from cxrbench.results.table_grid import table_grid
 
-from .test_store import record
+from .stores import record
 
 AUC = {"chexpert": "auc"}
 

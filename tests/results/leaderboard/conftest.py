@@ -8,7 +8,7 @@ from cxrbench.foundation.errors import UserError
 from cxrbench.results.leaderboard.main_metric import MainMetric
 from cxrbench.results.record import Record
 
-from ..test_store import record
+from ..stores import record
 
 METRICS = {name: MainMetric("auc", True, f"Task {name}") for name in "abcdefgh"} | {"loss": MainMetric("loss", False)}
 

@@ -11,7 +11,7 @@ from cxrbench.foundation.errors import UserError
 from cxrbench.results.record import Identity, Record
 from cxrbench.results.regression.pairing import difference_between, pair
 
-from ..test_store import record
+from ..stores import record
 
 
 def trials(**changes: object) -> list[Record]:
