@@ -20,7 +20,7 @@ def check_dataset(name: str, source: Source, root: Path) -> Radiographs:
     Raises AssertionError with the first thing that is wrong; returns what was read.
     """
     for word in ("title", "licence", "citation"):
-        assert getattr(source, word, "").strip(), f"{name}: no {word}"
+        assert getattr(source.card, word).strip(), f"{name}: no {word} on its card"
     assert source.name == name, f"{name}: registered under another name than its own, {source.name}"
     assert source.labels, f"{name}: no labels"
     radiographs = load(name, root)
@@ -56,6 +56,7 @@ def _check_samples(name: str, radiographs: Radiographs) -> None:
 def _check_labels(name: str, radiographs: Radiographs) -> None:
     targets = radiographs.targets()
     values = set(np.unique(targets[~np.isnan(targets)]))
-    assert values <= {-1.0, 0.0, 1.0}, f"{name}: label values {sorted(values)}; use 1, 0, -1 and NaN"
+    within = all(value == -1.0 or 0.0 <= value <= 1.0 for value in values)
+    assert within, f"{name}: label values {sorted(values)}; use 1, 0, -1, NaN, and shares of readers between 0 and 1"
     if radiographs.exclusive:
         assert ((targets == 1).sum(axis=1) == 1).all(), f"{name}: exclusive, but some rows have not exactly one label"

@@ -20,16 +20,20 @@ class Radiographs:
         dataset: registered name, `chexpert`.
         root: folder that the `path` column is relative to.
         samples: one row an image: `sample_id` (str, unique, stable over copies and machines),
-            `patient_id`, `study_id` (str), `path` (str, relative to `root`), `split` (train, val or
-            test: the dataset's own), `view` (frontal, lateral or unknown), and one float column a
-            label: 1 present, 0 absent, -1 uncertain, NaN not stated.
+            `patient_id`, `study_id` (str), `path` (str, relative to `root`; empty in what a reader
+            returns for an image that is listed and not on disk), `split` (train, val or test: the
+            dataset's own, or `held_out`), `view` (frontal, lateral or unknown), and one float column a
+            label: 1 present, 0 absent, -1 uncertain, NaN not stated; where several readers looked at the
+            image, the share of them who saw it. Datasets of pairs have `target_path` too.
         labels: the label columns, in the dataset's own order.
         exclusive: True where exactly one label is 1 in every row (single-label).
         patients_known: False where patient_id is only the image's own id.
+        layout: which of the dataset's layouts lay there, in words.
         synthetic: True for phantoms; every record, table and figure says so.
         notes: what a reader of results must know (a partial copy, which file is the test set).
         boxes: sample_id, label, x1, y1, x2, y2 in original pixels, or None.
-        masks: sample_id, label, size, counts (COCO RLE), or None.
+        masks: sample_id, label, height, width, counts (COCO RLE, `run_lengths.counts_to_text`), or None.
+        left_out: sample_id and reason of the images that the user went on without, or None.
     """
 
     dataset: str
@@ -38,10 +42,12 @@ class Radiographs:
     labels: tuple[str, ...]
     exclusive: bool
     patients_known: bool = True
+    layout: str = ""
     synthetic: bool = False
     notes: tuple[str, ...] = field(default=())
     boxes: pd.DataFrame | None = None
     masks: pd.DataFrame | None = None
+    left_out: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -11,28 +11,36 @@ from ..foundation.errors import UserError
 from ..foundation.registry import Registry, modules_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    import pandas as pd
+
+    from .card import DatasetCard
     from .phantom.case import PhantomCase, PhantomPlan
     from .radiographs import Radiographs
+    from .reading import Reading
 
 
 class Source(ABC):
-    """A dataset that `load` can read by name. One subclass a file in data/sources/."""
+    """A dataset that `load` can read by name. One subclass a file in data/sources/, its card in data/cards/."""
 
     name: ClassVar[str]
-    title: ClassVar[str]
-    licence: ClassVar[str]
-    citation: ClassVar[str]
+    card: ClassVar[DatasetCard]
     labels: ClassVar[tuple[str, ...]]
     exclusive: ClassVar[bool]
 
     @abstractmethod
-    def read(self, root: Path) -> Radiographs:
-        """Read the files below `root`, whichever of the dataset's layouts lies there.
+    def read(self, root: Path, reading: Reading) -> Radiographs:
+        """Read the files below `root`, whichever of the dataset's layouts lies there; no image is decoded.
 
-        Raises UserError, naming the file and the way out, where something is missing or wrong.
+        What is wrong with single rows goes to `reading.problems`: their boxes and masks are left away, their labels
+        are NaN. An image that is listed and not on disk has an empty path.
+        Raises UserError, naming the file and the way out, where the folder as a whole cannot be read.
         """
+
+    def parts(self, radiographs: Radiographs) -> pd.Series:
+        """Which part each sample counts for in the card's counts: text [N]; the split where nothing else is said."""
+        return radiographs.samples["split"]
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Which patients, views and findings `n` phantom images of this dataset would have."""
@@ -46,24 +54,64 @@ class Source(ABC):
 datasets: Registry[Source] = Registry("dataset", "cxrbench.datasets", lambda: modules_in("cxrbench.data.sources"))
 
 
-def load(dataset: str, path: Path | str) -> Radiographs:
+def load(
+    dataset: str, path: Path | str, *, reading: Reading | None = None, skip_unreadable: bool = False
+) -> Radiographs:
     """Read `dataset` (a registered name) from the folder `path`, or from the phantom of that name.
 
+    Args:
+        dataset: registered name.
+        path: the dataset's folder, in any of its layouts.
+        reading: where problems, progress and what is remembered go; a new one where None.
+        skip_unreadable: leave out the samples that something is wrong with, images that are not on disk included, and
+            remember them in `left_out`.
+
     Raises:
-        UserError: unknown dataset, missing folder, or files that are missing or wrong; one line each.
+        UserError: unknown dataset, missing folder, files that are missing or wrong; up to 20 problems in one error.
     """
     from .phantom.marker import is_phantom
+    from .reading import Reading
 
+    reading = reading or Reading()
     root = Path(path)
     source = datasets.get(dataset)
     if not root.is_dir():
         what = f"{root} is a file" if root.is_file() else f"no folder {root}"
         raise UserError(f"{dataset}: {what}; give the dataset's folder with --data")
     try:
-        radiographs = source.read(root)
+        radiographs = source.read(root, reading)
     except OSError as error:
         raise UserError(f"{dataset}: {error.filename or root} cannot be read: {error.strerror}") from error
+    _note_missing(radiographs, reading)
+    if len(reading.problems):
+        if not skip_unreadable or not reading.problems.reasons():
+            raise reading.problems.refusal(dataset)
+        radiographs = without(radiographs, reading.problems.reasons())
     # A reader may go up or down from the folder it was given, so every folder with images is asked.
     folders = radiographs.samples["path"].str.extract(r"^((?:[^/]+/){0,3})", expand=False).unique()
     synthetic = any(is_phantom(folder) for folder in (root, *(radiographs.root / str(name) for name in folders)))
     return replace(radiographs, synthetic=True) if synthetic else radiographs
+
+
+def without(radiographs: Radiographs, reasons: Mapping[str, str]) -> Radiographs:
+    """The dataset without the samples that `reasons` (sample_id -> why) names, which `left_out` then lists.
+
+    Raises UserError where nothing would be left.
+    """
+    import pandas as pd
+
+    keep = ~radiographs.samples["sample_id"].isin(list(reasons)).to_numpy()
+    if not keep.any():
+        first = next(iter(reasons.values()))
+        raise UserError(f"{radiographs.dataset}: not one of {len(keep)} images can be used; the first: {first}")
+    left_out = pd.DataFrame({"sample_id": list(reasons), "reason": list(reasons.values())})
+    if radiographs.left_out is not None:
+        left_out = pd.concat([radiographs.left_out, left_out], ignore_index=True)
+    return replace(radiographs.where(keep), left_out=left_out)
+
+
+def _note_missing(radiographs: Radiographs, reading: Reading) -> None:
+    samples = radiographs.samples
+    absent = samples["sample_id"][samples["path"] == ""]
+    for name in absent:
+        reading.problems.add("missing image", radiographs.root, f"no image {name}, though a table lists it", name)

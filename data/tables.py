@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..foundation.errors import UserError
+from .problems import Problems
 
 # Where a folder holds at least this many of the listed files, one listing is quicker than asking for each file.
 _FILES_WORTH_A_LISTING = 8
@@ -58,25 +59,29 @@ def read_table(path: Path, columns: Iterable[str], text: Iterable[str] = ()) -> 
     return table
 
 
-def label_values(table: pd.DataFrame, labels: Iterable[str], allowed: Collection[float], path: Path) -> pd.DataFrame:
-    """The columns `labels` as float64, NaN where blank.
+def label_values(
+    table: pd.DataFrame,
+    labels: Iterable[str],
+    allowed: Collection[float],
+    path: Path,
+    ids: pd.Series,
+    problems: Problems,
+) -> pd.DataFrame:
+    """The columns `labels` as float64, NaN where blank or, as one of `problems` (`unknown label`), not in `allowed`.
 
-    Raises UserError, naming file, row, column and value, where a value is neither blank nor in `allowed`.
+    `ids` is the sample_id of each row.
     """
     columns = {}
+    known = ", ".join(f"{value:g}" for value in allowed)
     for label in labels:
         stated = table[label]
         numbers = stated if stated.dtype.kind in "if" else pd.to_numeric(stated, errors="coerce")
         numbers = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = stated.notna().to_numpy() & ~np.isin(numbers, list(allowed))
-        if wrong.any():
-            at = int(wrong.argmax())
-            known = ", ".join(f"{value:g}" for value in allowed)
-            raise UserError(
-                f"{path}, row {row_number(at)}, column {label!r}: value {str(stated.iloc[at])!r} is not one of {known} "
-                f"or blank; correct the {int(wrong.sum())} such rows"
-            )
-        columns[label] = numbers
+        for at in np.flatnonzero(wrong):
+            what = f"column {label!r}: value {str(stated.iloc[at])!r} is not one of {known} or blank"
+            problems.add("unknown label", f"{path}, row {row_number(at)}", what, ids.iloc[at])
+        columns[label] = np.where(wrong, np.nan, numbers) if wrong.any() else numbers
     return pd.DataFrame(columns, index=table.index)
 
 
@@ -94,33 +99,41 @@ def extract(texts: pd.Series, pattern: str) -> pd.DataFrame:
     return pd.DataFrame(columns).set_axis(texts.index)
 
 
-def require_values(column: pd.Series, allowed: Collection[str], path: Path) -> None:
-    """Raise UserError, naming file, row and column, where a text is not in `allowed` (a blank is not)."""
+def known_values(
+    column: pd.Series, allowed: Collection[str], path: Path, ids: pd.Series, problems: Problems, kind: str
+) -> pd.Series:
+    """`column` with NaN where a text is not in `allowed` (a blank is not), each one of `problems` of that `kind`."""
     wrong = ~column.isin(list(allowed)).to_numpy()
-    if wrong.any():
-        at = int(wrong.argmax())
+    for at in np.flatnonzero(wrong):
         value = column.iloc[at]
         shown = "blank" if pd.isna(value) else repr(value)
         near = "" if pd.isna(value) else _nearest(str(value), allowed)
         hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(allowed)}"
-        raise UserError(f"{path}, row {row_number(at)}, column {column.name!r}: {shown} is not known{hint}")
+        what = f"column {column.name!r}: {shown} is not known{hint}"
+        problems.add(kind, f"{path}, row {row_number(at)}", what, ids.iloc[at])
+    return column.mask(wrong) if wrong.any() else column
 
 
-def require_unique(ids: pd.Series, where: Path) -> None:
-    """Raise UserError, with how many and the first three, where an identifier occurs more than once."""
-    again = ids[ids.duplicated()].drop_duplicates()
-    if len(again):
-        raise UserError(f"{where} lists {len(again)} images more than once: {first_three(again)}; keep one of each")
+def listed_once(table: pd.DataFrame, ids: pd.Series, path: Path, problems: Problems) -> pd.DataFrame:
+    """The rows of `table` whose id is not listed above; each other one is one of `problems` (`listed twice`)."""
+    again = ids.duplicated().to_numpy()
+    for at in np.flatnonzero(again):
+        problems.add("listed twice", f"{path}, row {row_number(at)}", f"{ids.iloc[at]} is listed before", ids.iloc[at])
+    return table[~again] if again.any() else table
 
 
-def require_files(root: Path, paths: pd.Series, listed_in: Path) -> None:
-    """Raise UserError, with how many and the first three, where a path (relative to `root`) is not on disk."""
+def located(root: Path, paths: pd.Series, where: Path, ids: pd.Series, problems: Problems) -> pd.Series:
+    """`paths` (relative to `root`), empty where there is no such file.
+
+    A path that leads out of `root` is one of `problems` (`path outside the dataset`) and empty too.
+    """
+    outside = paths.str.contains(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:|\x00", regex=True).to_numpy()
+    for at in np.flatnonzero(outside):
+        what = f"{paths.iloc[at]!r} leads out of the dataset's folder"
+        problems.add("path outside the dataset", f"{where}, row {row_number(at)}", what, ids.iloc[at])
+    paths = paths.mask(outside, "") if outside.any() else paths
     absent = missing_files(root, paths)
-    if absent.any():
-        raise UserError(
-            f"{listed_in} lists {int(absent.sum())} images that are not below {root}: {first_three(paths[absent])}; "
-            "complete the copy, or take their rows out"
-        )
+    return paths.mask(absent, "") if absent.any() else paths
 
 
 def missing_files(root: Path, paths: pd.Series) -> np.ndarray:

@@ -85,7 +85,7 @@ def _print_datasets(console: Console) -> None:
     for name in datasets.names():
         source = datasets.get(name)
         labels = f"{len(source.labels)} {'classes' if source.exclusive else 'labels'}: {', '.join(source.labels)}"
-        _print_entry(console, name, source.title, labels, source.licence)
+        _print_entry(console, name, source.card.title, labels, source.card.licence)
 
 
 def _print_tables(console: Console) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ...foundation.errors import UserError, unknown_name
 from ...foundation.files import new_file, new_folder, writing
 from ...foundation.progress import Progress, SilentProgress
+from ..run_lengths import counts_of, counts_to_text
 from .case import PhantomCase
 from .drawing import SMALLEST, VERSION
 from .generate import generate
@@ -126,13 +127,6 @@ def write_phantom_dataset(
             scratch.rmdir()
 
 
-def run_lengths(mask: np.ndarray) -> list[int]:
-    """COCO's uncompressed counts of a bool [H, W]: runs of 0, 1, 0, ... down the columns; the first may be 0."""
-    flat = np.concatenate([[False], mask.ravel(order="F")])
-    edges = np.flatnonzero(flat[1:] != flat[:-1])
-    return np.diff(np.concatenate([[0], edges, [mask.size]])).tolist()
-
-
 class _Truth:
     """Collects where findings are while the images pass by on their way to the dataset's writer."""
 
@@ -149,7 +143,7 @@ class _Truth:
             key = f"{ask.patient},{ask.study},{ask.image}"
             self._boxes += [f"{key},{name},{x1:g},{y1:g},{x2:g},{y2:g}" for name, x1, y1, x2, y2 in case.boxes]
             for name, mask in case.masks:
-                counts = " ".join(map(str, run_lengths(mask)))
+                counts = counts_to_text(counts_of(mask))
                 self._masks.append(f"{key},{name},{mask.shape[0]},{mask.shape[1]},{counts}")
             if self._rib_free and case.rib_free is not None:
                 self._write_twin(f"{ask.patient}-{ask.study}-{ask.image}.png", case.rib_free)

@@ -11,10 +11,12 @@ import pandas as pd
 
 from ...foundation.errors import UserError
 from ...foundation.files import new_file
+from ..card import DatasetCard, read_card
 from ..phantom.case import PhantomCase, PhantomPlan
 from ..radiographs import Radiographs
+from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import extract, first_three, label_values, missing_files, read_table, require_unique, row_number
+from ..tables import extract, label_values, listed_once, missing_files, read_table, row_number
 from ._chexpert_phantom import mentioned, plan
 from ._phantoms import write_image
 
@@ -31,16 +33,10 @@ class CheXpert(Source):
 
     Reads the small tree, and the full one in its batches, from the tree itself or from the folder above.
     Where `test_labels.csv` is, its images are the test set; else those of `valid.csv` are.
-
-    Attributes:
-        full_counts: what the full copy holds, by `<table>/<quantity>`, with table `train`, `valid` or `test` (the
-            first part of a sample_id) and, for labels, `<label>=<value>`.
     """
 
     name: ClassVar[str] = "chexpert"
-    title: ClassVar[str] = "CheXpert"
-    licence: ClassVar[str] = "Stanford University Dataset Research Use Agreement"
-    citation: ClassVar[str] = "Irvin et al., AAAI 2019, arXiv:1901.07031"
+    card: ClassVar[DatasetCard] = read_card("chexpert")
     labels: ClassVar[tuple[str, ...]] = (
         "No Finding",
         "Enlarged Cardiomediastinum",
@@ -58,30 +54,8 @@ class CheXpert(Source):
         "Support Devices",
     )
     exclusive: ClassVar[bool] = False
-    full_counts: ClassVar[dict[str, int]] = {
-        "train/images": 223_414,
-        "train/patients": 64_540,
-        "train/studies": 187_641,
-        "train/frontal": 191_027,
-        "valid/images": 234,
-        "valid/patients": 200,
-        "valid/frontal": 202,
-        "test/images": 668,
-        "test/patients": 500,
-        **{
-            f"train/{label}={value}": count
-            for label, counts in {
-                "Atelectasis": (33_376, 1_328, 33_739, 154_971),
-                "Cardiomegaly": (27_000, 11_116, 8_087, 177_211),
-                "Consolidation": (14_783, 28_097, 27_742, 152_792),
-                "Edema": (52_246, 20_726, 12_984, 137_458),
-                "Pleural Effusion": (86_187, 35_396, 11_628, 90_203),
-            }.items()
-            for value, count in zip(("1", "0", "-1", "blank"), counts, strict=True)
-        },
-    }
 
-    def read(self, root: Path) -> Radiographs:
+    def read(self, root: Path, reading: Reading) -> Radiographs:
         """Read the tables and find each image, in whichever tree or batch it lies; nothing is decoded."""
         if root.name.startswith("CheXpert-v1.0 batch "):
             root = root.parent
@@ -93,7 +67,7 @@ class CheXpert(Source):
                 f"chexpert: no {wanted} in {root} or in a folder CheXpert-v1.0* in it; "
                 f"give the folder that holds {_TREE}/, or the batches of the full copy"
             )
-        parts = [self._read_part(part, path, root, trees) for part, path in tables.items() if path]
+        parts = [self._read_part(part, path, root, trees, reading) for part, path in tables.items() if path]
         samples = pd.concat(parts, ignore_index=True)
         from_part = samples["sample_id"].str.partition("/")[0]
         if tables["test"] is None:
@@ -104,9 +78,12 @@ class CheXpert(Source):
             notes = ["test set: test_labels.csv"]
         samples["split"] = from_part.map(role)
         columns = ["sample_id", "patient_id", "study_id", "path", "split", "view", *self.labels]
-        return Radiographs(self.name, root, samples[columns], self.labels, self.exclusive, notes=tuple(notes))
+        layout = "full copy in batches" if any("batch" in tree.name for tree in trees) else "one tree"
+        return Radiographs(
+            self.name, root, samples[columns], self.labels, self.exclusive, layout=layout, notes=tuple(notes)
+        )
 
-    def _read_part(self, part: str, table: Path, root: Path, trees: list[Path]) -> pd.DataFrame:
+    def _read_part(self, part: str, table: Path, root: Path, trees: list[Path], reading: Reading) -> pd.DataFrame:
         """The rows of one of the three tables as samples, without their split."""
         rows = read_table(table, ("Path", *self.labels), text=("Path",))
         fields = extract(rows["Path"], _IMAGE)
@@ -117,19 +94,25 @@ class CheXpert(Source):
                 f"{table}, row {row_number(at)}, column 'Path': {str(rows['Path'].iloc[at])!r} does not end in "
                 f"patientN/studyN/viewN_<frontal|lateral>.jpg; correct the {int(unknown.sum())} such rows"
             )
-        samples = pd.DataFrame({"sample_id": f"{part}/" + fields["image"]})
-        require_unique(samples["sample_id"], table)
-        paths = _locate(root, _image_folders(trees, part), fields["patient"], fields["below"])
-        absent = paths.isna()
-        if absent.any():
-            raise UserError(
-                f"{table} lists {int(absent.sum())} images that are not below {root}: "
-                f"{first_three(rows['Path'][absent])}; complete the copy, or take their rows out"
-            )
-        samples = samples.assign(
-            patient_id=fields["patient"], study_id=fields["study"], path=paths, view=fields["view"]
+        ids = f"{part}/" + fields["image"]
+        rows = listed_once(rows, ids, table, reading.problems)
+        fields, ids = fields.loc[rows.index], ids.loc[rows.index]
+        paths = _locate(root, _image_folders(trees, part), fields["patient"], fields["below"]).fillna("")
+        samples = pd.DataFrame(
+            {
+                "sample_id": ids,
+                "patient_id": fields["patient"],
+                "study_id": fields["study"],
+                "path": paths,
+                "view": fields["view"],
+            }
         )
-        return pd.concat([samples, label_values(rows, self.labels, (1.0, 0.0, -1.0), table)], axis=1)
+        targets = label_values(rows, self.labels, (1.0, 0.0, -1.0), table, ids, reading.problems)
+        return pd.concat([samples, targets], axis=1)
+
+    def parts(self, radiographs: Radiographs) -> pd.Series:
+        """The tables that the samples come from: train, valid, test."""
+        return radiographs.samples["sample_id"].str.partition("/")[0]
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """68 % train, 4 % valid and 28 % test images; findings about as frequent as in the real training set."""

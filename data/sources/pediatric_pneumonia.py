@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ...foundation.errors import UserError
+from ..card import DatasetCard, read_card
 from ..phantom.case import PhantomCase, PhantomPlan, PhantomRequest
 from ..radiographs import Radiographs
+from ..reading import Reading
 from ..source import Source, datasets
 from ..tables import extract, first_three, require_unique
 from ._phantoms import images_per_patient, sex, shares, write_image
@@ -26,28 +28,14 @@ _SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 class PediatricPneumonia(Source):
-    """Single-label: each child is normal or has bacterial or viral pneumonia.
-
-    Attributes:
-        full_counts: what the full copy holds, by `<split>/<class>`; the Kaggle copy's val is part of train there.
-    """
+    """Single-label: each child is normal or has bacterial or viral pneumonia."""
 
     name: ClassVar[str] = "pediatric_pneumonia"
-    title: ClassVar[str] = "Paediatric pneumonia (Kermany)"
-    licence: ClassVar[str] = "CC BY 4.0"
-    citation: ClassVar[str] = "Kermany et al., Cell 172 (2018), doi:10.1016/j.cell.2018.02.010; doi:10.17632/rscbjbr9sj"
+    card: ClassVar[DatasetCard] = read_card("pediatric_pneumonia")
     labels: ClassVar[tuple[str, ...]] = ("normal", "bacterial", "viral")
     exclusive: ClassVar[bool] = True
-    full_counts: ClassVar[dict[str, int]] = {
-        "train/normal": 1341,
-        "train/bacterial": 2530,
-        "train/viral": 1345,
-        "test/normal": 234,
-        "test/bacterial": 242,
-        "test/viral": 148,
-    }
 
-    def read(self, root: Path) -> Radiographs:
+    def read(self, root: Path, reading: Reading) -> Radiographs:
         """List the class folders; of a nested copy and of macOS shadow files nothing is counted."""
         tree, notes = _find_tree(root)
         parts = [_list_class(tree, split, folder) for split in ("train", "test") for folder in _FOLDERS]
@@ -77,12 +65,15 @@ class PediatricPneumonia(Source):
             if missing := [label for label in self.labels if label not in found]:
                 raise UserError(f"{tree / split} holds no {' and no '.join(missing)} image; complete the copy")
         columns = ["sample_id", "patient_id", "study_id", "path", "split", "view", *self.labels]
-        return Radiographs(self.name, root, samples[columns], self.labels, self.exclusive, notes=tuple(notes))
+        layout = "Kaggle, with val/" if (tree / "val").is_dir() else "train and test"
+        return Radiographs(
+            self.name, root, samples[columns], self.labels, self.exclusive, layout=layout, notes=tuple(notes)
+        )
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Classes in the official proportions of train and test; a quarter of the images is for the test."""
         generator = np.random.default_rng(seed)
-        weights = [self.full_counts[f"{split}/{label}"] for split in ("train", "test") for label in self.labels]
+        weights = [self.card.counts[f"{split}/{label}"] for split in ("train", "test") for label in self.labels]
         train, test = sum(weights[:3]), sum(weights[3:])
         weights = [weight / train * 0.75 for weight in weights[:3]] + [weight / test * 0.25 for weight in weights[3:]]
         findings = {"normal": (), "bacterial": ("consolidation",), "viral": ("interstitial",)}

@@ -12,10 +12,12 @@ import pandas as pd
 
 from ...foundation.errors import UserError
 from ...foundation.files import new_file
+from ..card import DatasetCard, read_card
 from ..phantom.case import PhantomCase, PhantomPlan, PhantomRequest
 from ..radiographs import SPLITS, Radiographs
+from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import first_three, read_table, require_files, require_unique, require_values, row_number
+from ..tables import first_three, known_values, listed_once, located, read_table, row_number
 from ._phantoms import images_per_patient, sex, shares, write_image
 
 _COLUMNS = ("image", "label", "patient_id", "split")
@@ -28,15 +30,10 @@ class SixClass(Source):
 
     In `labels.csv` the column `image` names a file below `images/`; `view` may be left out. Folders name no
     patients, so there every image counts as a patient of its own.
-
-    Attributes:
-        full_counts: what the paper states of its training set, the only one there is to compare with.
     """
 
     name: ClassVar[str] = "six_class"
-    title: ClassVar[str] = "Six-class adult radiographs"
-    licence: ClassVar[str] = "the user's own data"
-    citation: ClassVar[str] = "Task of Cho et al. 2024, doi:10.1007/s10278-024-01032-x; the images were not published"
+    card: ClassVar[DatasetCard] = read_card("six_class")
     labels: ClassVar[tuple[str, ...]] = (
         "normal",
         "nodule",
@@ -46,31 +43,29 @@ class SixClass(Source):
         "pneumothorax",
     )
     exclusive: ClassVar[bool] = True
-    full_counts: ClassVar[dict[str, int]] = {"train/largest class": 1540, "train/smallest class": 280}
 
-    def read(self, root: Path) -> Radiographs:
+    def read(self, root: Path, reading: Reading) -> Radiographs:
         """Read labels.csv where there is one, else list the class folders."""
         table = root / "labels.csv"
         folders = [split for split in SPLITS if (root / split).is_dir()]
         if table.is_file():
-            samples, known = self._from_table(root, table)
-            place, notes = table, []
+            samples, known = self._from_table(root, table, reading)
+            place, notes, layout = table, [], "labels.csv"
         elif folders:
-            samples, known, place = self._from_folders(root), False, root
+            samples, known, place, layout = self._from_folders(root), False, root, "a folder a class"
             notes = ["no patients are known: every image counts as a patient of its own"]
         else:
             raise UserError(
                 f"six_class: {root} has neither labels.csv (columns {', '.join(_COLUMNS)}) nor train/, val/ and test/ "
                 "with a folder a class; lay the images out in one of the two ways"
             )
-        require_unique(samples["sample_id"], place)
         self._require_classes(samples, place)
         for label in self.labels:
             samples[label] = (samples["label"] == label).astype(np.float64)
         columns = ["sample_id", "patient_id", "study_id", "path", "split", "view", *self.labels]
-        return Radiographs(self.name, root, samples[columns], self.labels, True, known, notes=tuple(notes))
+        return Radiographs(self.name, root, samples[columns], self.labels, True, known, layout, notes=tuple(notes))
 
-    def _from_table(self, root: Path, path: Path) -> tuple[pd.DataFrame, bool]:
+    def _from_table(self, root: Path, path: Path, reading: Reading) -> tuple[pd.DataFrame, bool]:
         """The samples of `labels.csv`, and whether it knows the patients."""
         table = read_table(path, _COLUMNS, text=(*_COLUMNS, "view"))
         for column in ("image", "patient_id"):
@@ -78,20 +73,21 @@ class SixClass(Source):
             if blank.any() and not (column == "patient_id" and blank.all()):
                 row = row_number(int(blank.to_numpy().argmax()))
                 raise UserError(f"{path}, row {row}: {column} is blank (so in {int(blank.sum())} rows); fill it in")
-        require_values(table["label"], self.labels, path)
-        require_values(table["split"], SPLITS, path)
-        views = table["view"].fillna("unknown") if "view" in table else pd.Series("unknown", index=table.index)
-        require_values(views.rename("view"), _VIEWS, path)
         images = table["image"].str.removeprefix("images/")
         ids = images.str.replace(r"\.[^./]*$", "", regex=True)
+        table = listed_once(table, ids, path, reading.problems)
+        images, ids = images.loc[table.index], ids.loc[table.index]
+        labels = known_values(table["label"], self.labels, path, ids, reading.problems, "unknown label")
+        splits = known_values(table["split"], SPLITS, path, ids, reading.problems, "unknown split")
+        views = table["view"].fillna("unknown") if "view" in table else pd.Series("unknown", index=table.index)
+        views = known_values(views.rename("view"), _VIEWS, path, ids, reading.problems, "unknown view")
         known = bool(table["patient_id"].notna().all())
         patients = table["patient_id"] if known else ids
-        paths = "images/" + images
-        require_files(root, paths, path)
+        paths = located(root, "images/" + images, path, ids, reading.problems)
         samples = pd.DataFrame(
             {"sample_id": ids, "patient_id": patients, "study_id": patients + "/" + ids, "path": paths, "view": views}
         )
-        return samples.assign(split=table["split"], label=table["label"]), known
+        return samples.assign(split=splits, label=labels), known
 
     def _from_folders(self, root: Path) -> pd.DataFrame:
         rows = []

@@ -12,7 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from cxrbench.data import Radiographs, datasets
+from cxrbench.data.card import DatasetCard
 from cxrbench.data.phantom.case import PhantomCase, PhantomPlan, PhantomRequest
+from cxrbench.data.reading import Reading
 from cxrbench.data.source import Source
 from cxrbench.data.tables import read_table
 
@@ -21,13 +23,11 @@ class Hospital(Source):
     """PNG files and a list."""
 
     name = "hospital"
-    title = "Our own radiographs: healthy or ill"
-    licence = "ours"
-    citation = "nobody yet"
+    card = DatasetCard(title="Our own radiographs: healthy or ill", licence="ours", citation="nobody yet")
     labels = ("healthy", "ill")
     exclusive = True
 
-    def read(self, root: Path) -> Radiographs:
+    def read(self, root: Path, reading: Reading) -> Radiographs:
         table = read_table(root / "list.csv", ("file", "patient", "part", "finding"), text=("file", "patient"))
         samples = pd.DataFrame(
             {

@@ -1,0 +1,7 @@
+"""`cxrbench data`."""
+
+from __future__ import annotations
+
+from .app import app
+
+__all__ = ["app"]
