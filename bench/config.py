@@ -35,6 +35,10 @@ class RunConfig(Settings):
         settings: dotted overrides of task settings.
         include: Python files that register encoders, datasets and tasks.
         jobs: fine-tuning trials at a time.
+        splits: file of splits to use instead of drawing them, as `data splits export` writes it.
+        skip_unreadable: go on without images that are missing, unreadable or wrongly listed.
+        hash_ids: salt with which the ids of patients, studies and samples are hashed before they are stored; None
+            stores them as they are.
     """
 
     encoders: tuple[str, ...] = ()
@@ -50,6 +54,9 @@ class RunConfig(Settings):
     settings: dict[str, Any] = Field(default_factory=dict)
     include: tuple[Path, ...] = ()
     jobs: int = Field(default=1, ge=1, le=256)
+    splits: Path | None = None
+    skip_unreadable: bool = False
+    hash_ids: str | None = Field(default=None, min_length=8)
 
     @field_validator("fractions")
     @classmethod
@@ -160,7 +167,7 @@ def _from_file(file: Path | None) -> dict[str, Any]:
     values = read_toml(path)
     # Relative paths in the file are relative to the file.
     here = path.parent
-    for key in ("store", "cache"):
+    for key in ("store", "cache", "splits"):
         if isinstance(values.get(key), str):
             values[key] = here / Path(values[key]).expanduser()
     if isinstance(values.get("include"), list):

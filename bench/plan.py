@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data import datasets
 from ..data.preprocessing import PREPROCESSING_VERSION
+from ..data.split_files import DrawName
 from ..foundation.errors import UserError, unknown_name
+from ..foundation.files import sha256_of_json
 from ..foundation.progress import Progress
 from ..foundation.registry import include, included_code
 from ..foundation.settings import dotted_keys
 from ..results.record import Identity, place_of
 from ..tasks.trial import Trial
 from .config import RunConfig, is_phantom_spec
+from .contamination import Seen, seen_in_pretraining
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..data.radiographs import Radiographs
     from ..pretrain.encoder import Encoder
     from ..results.store import Store
@@ -37,11 +42,19 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class TaskData:
-    """A configured task with the radiographs it will use, read but not decoded."""
+    """A configured task with the radiographs it will use, read but not decoded.
+
+    Attributes:
+        task: with its settings.
+        radiographs: those that the task selects.
+        fingerprint: of all that a result depends on, see `dataset_fingerprint`.
+        salt: with which ids are hashed before they are stored; None stores them as they are.
+    """
 
     task: Task
     radiographs: Radiographs
     fingerprint: str
+    salt: str | None = None
 
     @property
     def code(self) -> tuple[tuple[str, str | None], ...]:
@@ -56,6 +69,7 @@ class Group:
 
     encoder: Encoder
     data: TaskData
+    seen: Seen
     trials: tuple[PlannedTrial, ...]
 
     @property
@@ -88,21 +102,22 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
 
     for file in config.include:
         include(file)
-    configured = [(task, list(_cells(config, task))) for task in _configured_tasks(config)]
+    configured = [(task, list(cells(config, task))) for task in _configured_tasks(config)]
     encoders = [load_encoder(spec) for spec in config.encoders]
     _refuse_equal_names(encoders)
     groups = []
-    for task, cells in configured:
+    for task, grid in configured:
         data = _read(config, task, progress)
         splits: dict[tuple[str, float, int], str] = {}
         for encoder in encoders:
-            for variant, protocol, draws in cells:
+            seen = seen_in_pretraining(encoder.meta, data.radiographs)
+            for variant, protocol, draws in grid:
                 trials = [
                     Trial(encoder.meta.name, task.meta.name, variant, protocol, fraction, replicate)
                     for fraction, replicate in draws
                 ]
                 planned = tuple(_planned(each, encoder, data, store, splits) for each in trials)
-                groups.append(Group(encoder, data, planned))
+                groups.append(Group(encoder, data, seen, planned))
     _say_what_is_unused(config, groups, progress)
     return Plan(tuple(groups))
 
@@ -134,7 +149,7 @@ def _configured_tasks(config: RunConfig) -> list[Task]:
     return found
 
 
-def _cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple[float, int]]]]:
+def cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple[float, int]]]]:
     """Variant, protocol, and the (fraction, replicate) pairs of the grid, small fractions first."""
     planned = task.meta.replicates
     fractions = sorted(config.fractions or planned)
@@ -151,6 +166,7 @@ def _cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple
 def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
     from ..data import load
     from ..data.fingerprint import content_hashes, dataset_fingerprint
+    from ..data.reading import Reading
 
     place = config.data_of(task.meta.name, task.meta.dataset)
     if is_phantom_spec(place):
@@ -160,17 +176,59 @@ def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
         folder = phantom_folder(task.meta.dataset, config.cache, spec.n, spec.size, spec.seed, progress)
     else:
         folder = Path(place).expanduser()
-    radiographs = task.select(load(task.meta.dataset, folder))
+    reading = Reading(progress=progress, cache=config.cache)
+    radiographs = load(task.meta.dataset, folder, reading=reading, skip_unreadable=config.skip_unreadable)
+    radiographs = task.select(radiographs)
     hashes = content_hashes(radiographs, config.cache, progress)
-    return TaskData(task, radiographs, dataset_fingerprint(radiographs, hashes))
+    if config.skip_unreadable:
+        radiographs, hashes = _readable(radiographs, hashes, config.cache, progress)
+    fingerprint = dataset_fingerprint(radiographs, hashes)
+    if config.splits is not None:
+        radiographs = _with_splits(config.splits, task, radiographs, fingerprint, hashes, progress)
+    return TaskData(task, radiographs, fingerprint, config.hash_ids)
+
+
+def _with_splits(
+    path: Path, task: Task, radiographs: Radiographs, fingerprint: str, hashes: np.ndarray, progress: Progress
+) -> Radiographs:
+    """`radiographs` with the splits of the file `path`, which the task then uses instead of drawing."""
+    from ..data.imported_splits import import_splits
+    from ..data.split_files import SplitsOf
+
+    of = SplitsOf(task.meta.name, task.meta.version, radiographs.dataset, fingerprint)
+    splits = import_splits(path, radiographs, of, hashes)
+    for note in splits.notes:
+        progress.say(f"note: {path}: {note}")
+    return replace(radiographs, splits=splits)
+
+
+def _readable(
+    radiographs: Radiographs, hashes: np.ndarray, cache: Path, progress: Progress
+) -> tuple[Radiographs, np.ndarray]:
+    """What can be decoded of `radiographs`, with its hashes; the rest is listed in `left_out`."""
+    from ..data.readability import unreadable
+    from ..data.source import without
+
+    reasons = unreadable(radiographs, hashes, cache, progress)
+    if not reasons:
+        return radiographs, hashes
+    keep = ~radiographs.samples["sample_id"].isin(list(reasons)).to_numpy()
+    return without(radiographs, reasons), hashes[keep]
 
 
 def _planned(
-    trial: Trial, encoder: Encoder, data: TaskData, store: Store, splits: dict[tuple[str, float, int], str]
+    trial: Trial,
+    encoder: Encoder,
+    data: TaskData,
+    store: Store,
+    splits: dict[tuple[str, float, int], str],
 ) -> PlannedTrial:
     draw = (trial.variant, trial.fraction, trial.replicate)
     if draw not in splits:
         split = data.task.split(data.radiographs, trial)
+        if data.radiographs.splits is not None:
+            # A task that draws by itself would pass over the file in silence.
+            data.radiographs.splits.require(split, data.radiographs, trial.task, DrawName(*draw))
         splits[draw] = split.digest(data.radiographs)
     meta = encoder.meta
     if meta.seed is not None and trial.protocol == "finetune":
@@ -200,6 +258,9 @@ def _planned(
             "size": data.task.image_size,
             "preprocessing": data.task.preprocessing,
             "preprocessing_version": PREPROCESSING_VERSION,
+            # Only where there are any, so that other trials keep their fingerprint.
+            **_left_out(data.radiographs),
+            **({} if data.salt is None else {"hashed_ids": sha256_of_json(data.salt)[:8]}),
         },
         split=splits[draw],
         settings=data.task.settings_of(trial),
@@ -209,6 +270,10 @@ def _planned(
     fingerprint = identity.fingerprint()
     place = place_of(trial, fingerprint)
     return PlannedTrial(trial, identity, fingerprint, place, store.has(place))
+
+
+def _left_out(radiographs: Radiographs) -> dict[str, int]:
+    return {} if radiographs.left_out is None else {"left_out": len(radiographs.left_out)}
 
 
 def _say_what_is_unused(config: RunConfig, groups: list[Group], progress: Progress) -> None:

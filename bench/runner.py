@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ..data.private_ids import hashed
 from ..foundation.errors import UserError
 from ..foundation.progress import Progress, Step
 from ..results.record import Record
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..data.images import Images
     from ..results.store import Store
+    from ..tasks.predictions import Predictions
     from ..tasks.trial import Trial, TrialResult
 
 WAIT_SECONDS = 0.5
@@ -96,7 +99,7 @@ class Runner:
         for result in group.data.task.run(group.encoder, claimed, images, context):
             finished = datetime.now(UTC).isoformat(timespec="seconds")
             record = make_record(planned[result.trial], group, result, {**about, "finished": finished})
-            self._store.save(record, result.predictions, result.history)
+            self._store.save(record, _stored(result.predictions, group.data.salt), result.history)
             self._checkpoint(planned[result.trial]).unlink(missing_ok=True)
             step.advance(1, str(result.trial))
 
@@ -134,7 +137,7 @@ def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about:
         "weights": meta.weights,
         "licence": meta.licence,
         "trained_on": meta.trained_on,
-        "contamination": list(meta.contamination),
+        "contamination": list(group.seen.datasets),
     }
     return Record(
         fingerprint=planned.fingerprint,
@@ -149,13 +152,31 @@ def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about:
         task_version=identity.task_version,
         weights={**identity.weights, **described},
         dataset=identity.dataset,
-        split={**result.split, "hash": identity.split},
+        split={**result.split, "hash": identity.split, **_left_out(group)},
         settings=identity.settings,
         settings_hash=identity.settings_hash(),
         seed=identity.seed,
         resolved=result.resolved,
         code=identity.code,
-        notes=[*group.data.radiographs.notes, *result.notes],
+        notes=[*group.data.radiographs.notes, *group.seen.notes, *result.notes],
         provenance={**about, "seconds": round(result.seconds, 3)},
         results_version=identity.results_version,
     )
+
+
+def _stored(predictions: Predictions, salt: str | None) -> Predictions:
+    """The predictions as they are kept: with hashed ids where a salt was given."""
+    if salt is None:
+        return predictions
+    ids = {name: hashed(predictions.table[name], salt) for name in ("sample_id", "patient_id", "study_id")}
+    return replace(predictions, table=predictions.table.assign(**ids))
+
+
+def _left_out(group: Group) -> dict[str, object]:
+    """Which images the user went on without, and why; ids and file names stay out of it where ids are hashed."""
+    table = group.data.radiographs.left_out
+    if table is None:
+        return {}
+    if group.data.salt is not None:
+        return {"left_out": [{"sample_id": name} for name in hashed(table["sample_id"], group.data.salt)]}
+    return {"left_out": table.to_dict("records")}

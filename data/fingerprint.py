@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from ..foundation.errors import UserError
 from ..foundation.files import new_file, sha256_of_file, sha256_of_json
@@ -57,7 +58,7 @@ def content_hashes(
             settled = ~pd.isna(hashes) & (times < started - _SETTLED_NS)
             new = table[settled].assign(sha256=hashes[settled])
             with suppress(UserError):
-                _remember(memory, known, new)
+                _remember(memory, known, new, root)
     return hashes.astype(str)[which]
 
 
@@ -136,8 +137,8 @@ def _hash(root: Path, paths: np.ndarray, missing: np.ndarray, hashes: np.ndarray
 def _remembered(memory: Path) -> pd.DataFrame:
     """What `memory` holds; nothing where it is absent or damaged, because it can be made again."""
     try:
-        known = pd.read_parquet(memory, columns=_MEMORY)
-    except (OSError, ValueError):  # pyarrow's errors are ValueErrors
+        known = pd.read_parquet(memory, columns=_MEMORY, page_checksum_verification=True)
+    except (OSError, ValueError, pa.ArrowException):
         return pd.DataFrame({name: [] for name in _MEMORY}).astype({"size": "int64", "mtime_ns": "int64", "path": str})
     return known
 
@@ -145,13 +146,15 @@ def _remembered(memory: Path) -> pd.DataFrame:
 _MEMORY = ["path", "size", "mtime_ns", "sha256"]
 
 
-def _remember(memory: Path, known: pd.DataFrame, new: pd.DataFrame) -> None:
+def _remember(memory: Path, known: pd.DataFrame, new: pd.DataFrame, root: Path) -> None:
     if new.empty:
         return
     # The newest state of a path stands last.
     together = pd.concat([known, new], ignore_index=True).drop_duplicates("path", keep="last")
+    # For whoever lists caches.
+    together.attrs = {"folder": str(root)}
     with new_file(memory) as path:
-        together.to_parquet(path, index=False)
+        together.to_parquet(path, index=False, write_page_checksum=True)
 
 
 def _hash_of_numbers(values: np.ndarray) -> str:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +10,16 @@ import numpy as np
 from ..foundation.errors import UserError, unknown_name
 from ..foundation.files import sha256_of_json
 from ..foundation.progress import Progress, SilentProgress
+from .decoding import MOST_FAILURES, Decoding
 from .fingerprint import content_hashes, dataset_fingerprint
-from .image_reading import read_with_padding
-from .preprocessing import PREPROCESSING_VERSION, PRESETS, Preset, preprocess
+from .preprocessing import PREPROCESSING_VERSION, PRESETS, Preset
+from .problems import SHOWN
 from .radiographs import Radiographs
 from .resumable_array import fill, open_array
 
 # Small enough that progress moves and a kill costs little, large enough that handing over costs nothing.
 _CHUNK_BYTES = 1 << 23
 _CHUNK_ROWS = 32
-# With so many unreadable images the dataset as a whole is wrong, and the others need not be tried.
-_FAILURES = 20
 
 
 @dataclass(frozen=True)
@@ -83,8 +77,10 @@ def prepare_images(
     """Decode and preprocess each image of `radiographs`, unless the cache has them.
 
     The cache lies in `<cache>/images/<key>`, where the key follows from what the files hold, not from
-    where they lie or what their labels are. Decoding runs in `workers` threads (default: one a core); a
-    build that was interrupted is gone on with, and two processes never build the same cache.
+    where they lie or what their labels are. Decoding runs on `workers` cores (default: all), in threads
+    where the images are few and in processes of their own where they are many, with equal results; a build
+    that was interrupted is gone on with, and two processes never build the same cache. A whole cache is
+    used without writing anything, so that it can be shared read-only.
 
     Args:
         radiographs: at least one sample.
@@ -94,7 +90,7 @@ def prepare_images(
         column: which path to read, `path` or `target_path`.
 
     Raises:
-        UserError: missing or unreadable images (one error for all, which names the first three), an unknown
+        UserError: missing or unreadable images (one error for all, which names the first 20), an unknown
             preset, a size below 8, no samples, or a cache folder that cannot be written.
     """
     progress = progress or SilentProgress()
@@ -109,74 +105,34 @@ def prepare_images(
     order = np.empty(len(by_id), dtype=np.int64)
     order[by_id] = np.arange(len(by_id))
     key = sha256_of_json([PREPROCESSING_VERSION, preset, size, hashes[by_id].tolist()])[:32]
-    paths = [radiographs.root / path for path in radiographs.samples[column].to_numpy()[by_id]]
-    decoding = _Decoding(paths, size, preset, workers or os.cpu_count() or 1)
+    names = radiographs.samples[column].to_numpy()[by_id]
+    decoding = Decoding(radiographs.root, names, size, preset, workers)
     folder = cache / "images" / key
     chunk = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // (size * size)))
-    title = f"preparing {radiographs.dataset} at {size} x {size}"
-    shape = (len(paths), size, size)
-    stored = fill(folder, shape, np.uint8, chunk, decoding.produce, title=title, progress=progress)
+    stored = fill(
+        folder,
+        (len(names), size, size),
+        np.uint8,
+        chunk,
+        decoding.produce,
+        title=f"preparing {radiographs.dataset} at {size} x {size}",
+        progress=progress,
+        about={"dataset": radiographs.dataset, "images": len(names), "pixels": size, "preset": preset},
+    )
     if stored is None:
-        raise decoding.error()
+        raise _unreadable(radiographs.dataset, decoding, len(names))
     fingerprint = dataset_fingerprint(radiographs, hashes)
     return Images(radiographs, stored, order, folder, key, size, preset, fingerprint)
 
 
-class _Decoding:
-    """Decodes chunks of `paths` in threads; what cannot be read is remembered and left out."""
-
-    def __init__(self, paths: Sequence[Path], size: int, preset: Preset, workers: int):
-        self._paths, self._size, self._workers = paths, size, workers
-        self._preset: Preset = preset
-        self._failures: dict[int, str] = {}
-        self._stopped = threading.Event()
-
-    def produce(self, missing: Sequence[slice]) -> Iterator[np.ndarray | None]:
-        """The chunks in order, with as many under way ahead as keep all workers busy."""
-        waiting: deque[Future[np.ndarray | None]] = deque()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="decode") as pool:
-            try:
-                for rows in missing:
-                    waiting.append(pool.submit(self._chunk, rows))
-                    if len(waiting) > 2 * self._workers:
-                        yield waiting.popleft().result()
-                    if len(self._failures) >= _FAILURES:
-                        return
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                # Threads look at this after each image, so an interruption does not wait for whole chunks.
-                self._stopped.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def error(self) -> UserError:
-        """One error for all images that could not be read."""
-        rows = sorted(self._failures)
-        shown = "; ".join(self._failures[row] for row in rows[:3]) + ("; …" if len(rows) > 3 else "")
-        if len(rows) == 1:
-            return UserError(f"{shown}; replace the file or take its row out of the dataset's table")
-        least = "at least " if len(rows) >= _FAILURES else ""
-        return UserError(
-            f"{least}{len(rows)} of {len(self._paths)} images cannot be read: {shown}\n"
-            "replace these files or take their rows out of the dataset's table"
-        )
-
-    def _chunk(self, rows: slice) -> np.ndarray | None:
-        images = np.empty((rows.stop - rows.start, self._size, self._size), np.uint8)
-        whole = True
-        for row in range(rows.start, rows.stop):
-            if self._stopped.is_set():
-                return None
-            try:
-                images[row - rows.start] = self._image(self._paths[row])
-            except UserError as error:
-                self._failures[row] = str(error)
-                whole = False
-        return images if whole else None
-
-    def _image(self, path: Path) -> np.ndarray:
-        image, padding = read_with_padding(path)
-        try:
-            return preprocess(image, self._size, self._preset, padding)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+def _unreadable(dataset: str, decoding: Decoding, n: int) -> UserError:
+    """One error for all images that could not be read."""
+    failures = sorted(decoding.failures.items())
+    way_out = "mend the files, or go on without them: --skip-unreadable"
+    lines = [f"{decoding.path(row)}: {why}" for row, why in failures[:SHOWN]]
+    if len(failures) == 1:
+        return UserError(f"{dataset}: {lines[0]}; mend the file, or go on without it: --skip-unreadable")
+    least = "at least " if len(failures) >= MOST_FAILURES else ""
+    lines += [f"... and {len(failures) - SHOWN} more"] if len(failures) > SHOWN else []
+    shown = "".join(f"\n  {line}" for line in lines)
+    return UserError(f"{dataset}: {least}{len(failures)} of {n} images cannot be read:{shown}\n{way_out}")

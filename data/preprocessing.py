@@ -10,7 +10,7 @@ import numpy as np
 from ..foundation.errors import UserError, unknown_name
 
 # Raised when the same file would give other pixels; part of every cache key and fingerprint.
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 
 Preset = Literal["default", "paper"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
@@ -24,8 +24,10 @@ def preprocess(
     """Resize to a square, clip the brightest per cent, and spread the rest over 0 to 255.
 
     1. Linear interpolation to `size` x `size`. A side that shrinks to half or less is first averaged
-       over boxes of the whole factor, because linear interpolation alone would skip pixels and turn
-       fine texture into moire.
+       over boxes, because linear interpolation alone would skip pixels and turn fine texture into moire.
+       A box is as long as the factor by which the side shrinks, rounded down; where both sides shrink to
+       a quarter or less, to a multiple of `spare_factor`, and up to `spare_factor` - 1 pixels at the
+       right and at the bottom are dropped. So a JPEG can be decoded at a part of its size.
     2. p99, the 99th percentile (between the two nearest values, as in `numpy.percentile`), which tames
        bright side markers.
     3. `default`: round(255 (min(x, p99) - min) / (p99 - min)), halves to even. `paper`: 8-bit images
@@ -64,12 +66,24 @@ def preprocess(
     return cv2.LUT(resized, table) if image.dtype == np.uint8 else table[resized]
 
 
+def spare_factor(height: int, width: int, size: int) -> int:
+    """The power of two by which both sides may be divided with at least twice `size` left; 1 where there is none.
+
+    A decoder may average boxes of 2, 4 or 8 up to this factor, and drop what is left over at the right and at the
+    bottom, before `preprocess` brings the image to `size`: the boxes are the same ones.
+    """
+    least = min(height, width) // size
+    return 1 << max(0, least.bit_length() - 2)
+
+
 def _resize(image: np.ndarray, size: int) -> np.ndarray:
-    height, width = image.shape
-    if (height, width) == (size, size):
+    if image.shape == (size, size):
         return image
+    factor = spare_factor(*image.shape, size)
+    height, width = (side // factor for side in image.shape)
     rows, columns = max(1, height // size), max(1, width // size)
-    if rows > 1 or columns > 1:
+    if factor > 1 or rows > 1 or columns > 1:
+        image = image[: height * factor, : width * factor]
         image = cv2.resize(image, (width // columns, height // rows), interpolation=cv2.INTER_AREA)
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 

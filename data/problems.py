@@ -10,6 +10,8 @@ from pathlib import Path
 from ..foundation.errors import UserError
 
 SHOWN = 20
+MISSING_IMAGE = "missing image"
+INCOMPLETE = "incomplete copy"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+    @property
+    def only_incomplete(self) -> bool:
+        """Whether something is not there, as in a part of the download, and nothing that is there is wrong."""
+        return self.kind in (MISSING_IMAGE, INCOMPLETE)
 
 
 class Problems:
@@ -68,15 +75,18 @@ class Problems:
 
     def refusal(self, dataset: str) -> UserError:
         """One error that names up to 20 of the problems and how many there are of each kind."""
+        way_out = self._way_out()
         if len(self) == 1:
-            return UserError(f"{dataset}: {self._found[0]}; {_way_out(self._found)}")
+            return UserError(f"{dataset}: {self._found[0]}; {way_out}")
         kinds = ", ".join(f"{count} x {kind}" for kind, count in self.counts().items())
         shown = "".join(f"\n  {problem}" for problem in self._found[:SHOWN])
         more = f"\n  ... and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
-        return UserError(f"{dataset}: {len(self)} problems ({kinds}):{shown}{more}\n{_way_out(self._found)}")
+        return UserError(f"{dataset}: {len(self)} problems ({kinds}):{shown}{more}\n{way_out}")
 
-
-def _way_out(problems: list[Problem]) -> str:
-    if any(problem.sample_id for problem in problems):
-        return "mend them, or go on without these images: --skip-unreadable"
-    return "mend it" if len(problems) == 1 else "mend them"
+    def _way_out(self) -> str:
+        if all(problem.only_incomplete for problem in self._found):
+            mend = "complete the copy"
+        else:
+            mend = "mend it" if len(self) == 1 else "mend them"
+        without = any(problem.sample_id for problem in self._found)
+        return f"{mend}, or go on without these images: --skip-unreadable" if without else mend

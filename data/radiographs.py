@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from .imported_splits import ImportedSplits
 
 SAMPLE_COLUMNS = ("sample_id", "patient_id", "study_id", "path", "split", "view")
 SPLITS = ("train", "val", "test")
@@ -34,6 +38,7 @@ class Radiographs:
         boxes: sample_id, label, x1, y1, x2, y2 in original pixels, or None.
         masks: sample_id, label, height, width, counts (COCO RLE, `run_lengths.counts_to_text`), or None.
         left_out: sample_id and reason of the images that the user went on without, or None.
+        splits: who trains, validates and tests where a file says it and no task draws, or None.
     """
 
     dataset: str
@@ -48,6 +53,7 @@ class Radiographs:
     boxes: pd.DataFrame | None = None
     masks: pd.DataFrame | None = None
     left_out: pd.DataFrame | None = None
+    splits: ImportedSplits | None = None
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..foundation.errors import UserError
 from ..foundation.registry import Registry, modules_in
+from .problems import MISSING_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,8 @@ class Source(ABC):
     card: ClassVar[DatasetCard]
     labels: ClassVar[tuple[str, ...]]
     exclusive: ClassVar[bool]
+    # Whether a phantom's images need their twins without ribs, as pairs for bone suppression do.
+    needs_rib_free: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, root: Path, reading: Reading) -> Radiographs:
@@ -64,15 +67,39 @@ def load(
         path: the dataset's folder, in any of its layouts.
         reading: where problems, progress and what is remembered go; a new one where None.
         skip_unreadable: leave out the samples that something is wrong with, images that are not on disk included, and
-            remember them in `left_out`.
+            remember them in `left_out`; a note counts the problems that concern no single sample.
 
     Raises:
         UserError: unknown dataset, missing folder, files that are missing or wrong; up to 20 problems in one error.
     """
-    from .phantom.marker import is_phantom
     from .reading import Reading
 
     reading = reading or Reading()
+    radiographs = read(dataset, path, reading)
+    samples, named = radiographs.samples, reading.problems.reasons()
+    absent = samples["sample_id"][samples["path"] == ""]
+    for name in absent[~absent.isin(list(named))]:
+        what = f"no image {name}, though a table lists it"
+        reading.problems.add(MISSING_IMAGE, radiographs.root, what, name)
+    if not len(reading.problems):
+        return radiographs
+    if not skip_unreadable:
+        raise reading.problems.refusal(dataset)
+    others = [problem for problem in reading.problems if not problem.sample_id]
+    if others:
+        note = f"{len(others)} problems that concern no single image were passed over, such as {others[0]}"
+        radiographs = replace(radiographs, notes=(*radiographs.notes, note))
+    reasons = reading.problems.reasons()
+    return without(radiographs, reasons) if reasons else radiographs
+
+
+def read(dataset: str, path: Path | str, reading: Reading) -> Radiographs:
+    """As `load`, and whatever is wrong with single rows and files is left in `reading.problems`.
+
+    Images that are listed and not on disk have an empty path.
+    """
+    from .phantom.marker import is_phantom
+
     root = Path(path)
     source = datasets.get(dataset)
     if not root.is_dir():
@@ -82,14 +109,10 @@ def load(
         radiographs = source.read(root, reading)
     except OSError as error:
         raise UserError(f"{dataset}: {error.filename or root} cannot be read: {error.strerror}") from error
-    _note_missing(radiographs, reading)
-    if len(reading.problems):
-        if not skip_unreadable or not reading.problems.reasons():
-            raise reading.problems.refusal(dataset)
-        radiographs = without(radiographs, reading.problems.reasons())
     # A reader may go up or down from the folder it was given, so every folder with images is asked.
-    folders = radiographs.samples["path"].str.extract(r"^((?:[^/]+/){0,3})", expand=False).unique()
-    synthetic = any(is_phantom(folder) for folder in (root, *(radiographs.root / str(name) for name in folders)))
+    folders = radiographs.samples["path"].str.replace(r"[^/]*$", "", regex=True).unique()
+    upper = {"/".join(str(folder).split("/")[:3]) for folder in folders}
+    synthetic = any(is_phantom(folder) for folder in (root, *(radiographs.root / name for name in upper)))
     return replace(radiographs, synthetic=True) if synthetic else radiographs
 
 
@@ -108,10 +131,3 @@ def without(radiographs: Radiographs, reasons: Mapping[str, str]) -> Radiographs
     if radiographs.left_out is not None:
         left_out = pd.concat([radiographs.left_out, left_out], ignore_index=True)
     return replace(radiographs.where(keep), left_out=left_out)
-
-
-def _note_missing(radiographs: Radiographs, reading: Reading) -> None:
-    samples = radiographs.samples
-    absent = samples["sample_id"][samples["path"] == ""]
-    for name in absent:
-        reading.problems.add("missing image", radiographs.root, f"no image {name}, though a table lists it", name)

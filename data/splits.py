@@ -1,16 +1,13 @@
-"""Who trains, who validates, who tests: draws of patients, checks, and splits as CSV files."""
+"""Who trains, who validates, who tests: draws of patients, and checks."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ..foundation.errors import RefusedError, UserError
-from ..foundation.files import new_file
 from .radiographs import Radiographs
 
 ROLES = ("train", "validation", "test")
@@ -125,6 +122,11 @@ def check_split(radiographs: Radiographs, split: Split) -> None:
     sides = {role: set(names[getattr(split, role)]) for role in ROLES}
     for one, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
         shared = sorted(sides[one] & sides[other])
+        if shared and sides[one] == sides[other]:
+            raise RefusedError(
+                f"{radiographs.dataset}: {one} and {other} are the same {len(shared)} {column}s, and the scores would "
+                "be too good; give each its own"
+            )
         if shared:
             shown = ", ".join(shared[:3])
             raise RefusedError(
@@ -137,47 +139,6 @@ def absent_labels(radiographs: Radiographs, targets: np.ndarray, rows: np.ndarra
     """Labels of which `rows` hold no positive, given `targets` [N, L]."""
     present = (targets[rows] == 1).any(axis=0)
     return [label for label, here in zip(radiographs.labels, present, strict=True) if not here]
-
-
-def write_split(path: Path, radiographs: Radiographs, split: Split) -> None:
-    """Write sample_id, patient_id and role of every row of `split` as CSV."""
-    frames = []
-    for role in ROLES:
-        rows = getattr(split, role)
-        frames.append(radiographs.samples.loc[rows, ["sample_id", "patient_id"]].assign(role=role))
-    with new_file(Path(path)) as beside:
-        pd.concat(frames).to_csv(beside, index=False)
-
-
-def read_split(path: Path, radiographs: Radiographs) -> Split:
-    """Read what `write_split` wrote.
-
-    Raises UserError for missing columns, unknown roles or ids, RefusedError for leaks.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a CSV of a split: {error}") from error
-    lacking = [name for name in ("sample_id", "role") if name not in table]
-    if lacking:
-        raise UserError(f"{path}: no column {', '.join(lacking)}; a split has sample_id, patient_id, role")
-    unknown = sorted(set(table["role"]) - set(ROLES))
-    if unknown:
-        raise UserError(f"{path}: unknown role {unknown[0]!r}; use {', '.join(ROLES)}")
-    twice = table["sample_id"][table["sample_id"].duplicated()]
-    if len(twice):
-        raise UserError(f"{path}: sample {twice.iloc[0]!r} is listed twice")
-    row_of = pd.Series(np.arange(len(radiographs)), index=radiographs.samples["sample_id"])
-    absent = table["sample_id"][~table["sample_id"].isin(row_of.index)]
-    if len(absent):
-        raise UserError(
-            f"{path}: {len(absent)} samples are not in {radiographs.dataset}, the first {absent.iloc[0]!r}; "
-            "is it a split of another dataset?"
-        )
-    rows = {role: np.sort(row_of[table["sample_id"][table["role"] == role]].to_numpy()) for role in ROLES}
-    split = Split(**rows)
-    check_split(radiographs, split)
-    return split
 
 
 def _prefix(group: np.ndarray, fraction: float, least: int) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""CSV tables of datasets: read whole, checked, and refused with the file, row and column at fault."""
+"""Tables of datasets: read whole, checked, and what is wrong named with its file, row and column."""
 
 from __future__ import annotations
 
+import csv
 import difflib
 import os
+import re
 import warnings
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -18,10 +20,19 @@ from .problems import Problems
 
 # Where a folder holds at least this many of the listed files, one listing is quicker than asking for each file.
 _FILES_WORTH_A_LISTING = 8
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_LINE_MOST = 1 << 20
+# Characters of a message that names what columns there are.
+_SHOWN = 300
+_OUTSIDE = r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:[/\\]|\x00"
 
 
 def read_table(path: Path, columns: Iterable[str], text: Iterable[str] = ()) -> pd.DataFrame:
-    """The CSV file `path` with blanks as NaN and spaces around column names taken off.
+    """The CSV or, by its suffix, Parquet file `path`, with blanks as NaN and spaces around column names taken off.
+
+    CSV is UTF-8 or, with a byte order mark, UTF-16. The index numbers the rows from 0: what else stands here tells
+    from it which row of the file is wrong, so rows may be taken out and the index must stay.
 
     Args:
         path: the file.
@@ -29,30 +40,15 @@ def read_table(path: Path, columns: Iterable[str], text: Iterable[str] = ()) -> 
         text: columns kept as text, so that identifiers do not lose leading zeros.
 
     Raises:
-        UserError: no such file, not a CSV table, no rows, or columns missing (with the nearest name that is there).
+        UserError: no such file, no table, cut off, no rows, or columns missing (with the nearest name that is there).
     """
     if not path.is_file():
         raise UserError(f"no file {path}; complete the dataset's copy, or give the folder that holds it")
+    columns, text = tuple(columns), tuple(text)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                dtype=dict.fromkeys(text, "str"),
-                encoding="utf-8-sig",
-                index_col=False,
-                keep_default_na=False,
-                low_memory=False,
-                na_values=[""],
-                skipinitialspace=True,
-            )
+        table = _read_parquet(path, text) if path.suffix == ".parquet" else _read_csv(path, columns, text)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, pd.errors.ParserWarning) as error:
-        # Encoding and parser errors are ValueErrors; some of their messages run over several lines.
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not a CSV table ({reason}); download it again") from error
-    table.columns = table.columns.str.strip()
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     _require_columns(table, columns, path)
     if table.empty:
         raise UserError(f"{path} has a header and no rows; download it again")
@@ -78,9 +74,9 @@ def label_values(
         numbers = stated if stated.dtype.kind in "if" else pd.to_numeric(stated, errors="coerce")
         numbers = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
         wrong = stated.notna().to_numpy() & ~np.isin(numbers, list(allowed))
-        for at in np.flatnonzero(wrong):
+        for at in np.flatnonzero(wrong).tolist():
             what = f"column {label!r}: value {str(stated.iloc[at])!r} is not one of {known} or blank"
-            problems.add("unknown label", f"{path}, row {row_number(at)}", what, ids.iloc[at])
+            problems.add("unknown label", at_row(path, table.index[at]), what, ids.iloc[at])
         columns[label] = np.where(wrong, np.nan, numbers) if wrong.any() else numbers
     return pd.DataFrame(columns, index=table.index)
 
@@ -104,21 +100,22 @@ def known_values(
 ) -> pd.Series:
     """`column` with NaN where a text is not in `allowed` (a blank is not), each one of `problems` of that `kind`."""
     wrong = ~column.isin(list(allowed)).to_numpy()
-    for at in np.flatnonzero(wrong):
+    for at in np.flatnonzero(wrong).tolist():
         value = column.iloc[at]
         shown = "blank" if pd.isna(value) else repr(value)
         near = "" if pd.isna(value) else _nearest(str(value), allowed)
         hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(allowed)}"
         what = f"column {column.name!r}: {shown} is not known{hint}"
-        problems.add(kind, f"{path}, row {row_number(at)}", what, ids.iloc[at])
+        problems.add(kind, at_row(path, column.index[at]), what, ids.iloc[at])
     return column.mask(wrong) if wrong.any() else column
 
 
 def listed_once(table: pd.DataFrame, ids: pd.Series, path: Path, problems: Problems) -> pd.DataFrame:
     """The rows of `table` whose id is not listed above; each other one is one of `problems` (`listed twice`)."""
     again = ids.duplicated().to_numpy()
-    for at in np.flatnonzero(again):
-        problems.add("listed twice", f"{path}, row {row_number(at)}", f"{ids.iloc[at]} is listed before", ids.iloc[at])
+    for at in np.flatnonzero(again).tolist():
+        what = f"{ids.iloc[at]} is listed before; keep one"
+        problems.add("listed twice", at_row(path, table.index[at]), what, ids.iloc[at])
     return table[~again] if again.any() else table
 
 
@@ -127,10 +124,11 @@ def located(root: Path, paths: pd.Series, where: Path, ids: pd.Series, problems:
 
     A path that leads out of `root` is one of `problems` (`path outside the dataset`) and empty too.
     """
-    outside = paths.str.contains(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:|\x00", regex=True).to_numpy()
-    for at in np.flatnonzero(outside):
+    paths = paths.fillna("")
+    outside = paths.str.contains(_OUTSIDE, regex=True).to_numpy(dtype=bool)
+    for at in np.flatnonzero(outside).tolist():
         what = f"{paths.iloc[at]!r} leads out of the dataset's folder"
-        problems.add("path outside the dataset", f"{where}, row {row_number(at)}", what, ids.iloc[at])
+        problems.add("path outside the dataset", at_row(where, paths.index[at]), what, ids.iloc[at])
     paths = paths.mask(outside, "") if outside.any() else paths
     absent = missing_files(root, paths)
     return paths.mask(absent, "") if absent.any() else paths
@@ -146,12 +144,25 @@ def missing_files(root: Path, paths: pd.Series) -> np.ndarray:
     if len(paths) < _FILES_WORTH_A_LISTING * len(known):
         there = map(os.path.exists, (f"{root}/{path}" for path in paths.tolist()))
         return ~np.fromiter(there, dtype=bool, count=len(paths))
-    present = [folder + name for folder in known for name in _names_in(f"{root}/{folder}")]
-    return ~paths.isin(present).to_numpy()
+    # Arrow's own membership: `Series.isin` makes a Python object of each of a million names.
+    present = [
+        pc.call_function("binary_join_element_wise", [folder, _names_in(f"{root}/{folder}"), ""]) for folder in known
+    ]
+    wanted = pc.SetLookupOptions(value_set=pa.chunked_array(present, pa.string()))
+    there = pc.call_function("is_in", [pa.array(paths, pa.string())], wanted)
+    return ~there.to_numpy(zero_copy_only=False)
+
+
+def at_row(path: Path, index: object) -> str:
+    """`train.csv, row 17`: where the row that `read_table` gave the number `index` stands.
+
+    The header of a CSV file is row 1. Blank lines and lines inside quotes are not counted.
+    """
+    return f"{path}, row {int(str(index)) + (1 if path.suffix == '.parquet' else 2)}"
 
 
 def row_number(index: int) -> int:
-    """The line of the file (1 is the header) that the table's row `index` (from 0) stands on."""
+    """The line of a CSV file (1 is the header) that the table's row `index` (from 0) stands on."""
     return index + 2
 
 
@@ -161,6 +172,98 @@ def first_three(values: Iterable[object]) -> str:
     return ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "")
 
 
+def _read_csv(path: Path, columns: tuple[str, ...], text: tuple[str, ...]) -> pd.DataFrame:
+    header, encoding = _header(path)
+    _require_commas(header, columns, path)
+    names = next(csv.reader([header], skipinitialspace=True), [])
+    stripped = [name.strip() for name in names]
+    if repeated := [name for name in columns if stripped.count(name) > 1]:
+        raise UserError(f"{path} has the column {repeated[0]!r} more than once; keep one")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                # By the names as they stand there, spaces included.
+                dtype={name: "str" for name, plain in zip(names, stripped, strict=True) if plain in text},
+                encoding=encoding,
+                index_col=False,
+                keep_default_na=False,
+                low_memory=False,
+                na_values=[""],
+                skipinitialspace=True,
+            )
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except (ValueError, pd.errors.ParserWarning) as error:
+        raise UserError(_not_csv(path, str(error))) from error
+    table.columns = table.columns.str.strip()
+    _refuse_cut_end(path, encoding, len(names))
+    return table
+
+
+def _read_parquet(path: Path, text: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except (ValueError, NotImplementedError) as error:  # pyarrow's errors are such
+        reason = str(error).split("\n", 1)[0]
+        raise UserError(f"{path} is not a Parquet table ({reason}); download it again") from error
+    table.columns = [str(name).strip() for name in table.columns]
+    table = table.reset_index(drop=True)
+    return table.astype({name: "str" for name in text if name in table.columns})
+
+
+def _header(path: Path) -> tuple[str, str]:
+    """The first line of a CSV file, and its encoding: UTF-16 where it begins with that byte order mark, or UTF-8."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    encoding = "utf-16" if start in _UTF_16 else "utf-8-sig"
+    try:
+        with path.open(encoding=encoding, newline=None) as file:
+            line = file.readline(_LINE_MOST)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    if "\x00" in line:
+        raise UserError(f"{path} is not UTF-8 text (NUL bytes in its header); save it as UTF-8")
+    return line.rstrip("\n"), encoding
+
+
+def _require_commas(header: str, columns: tuple[str, ...], path: Path) -> None:
+    for separator, words in _OTHER_SEPARATORS.items():
+        names = {name.strip(' "') for name in header.split(separator)}
+        if separator in header and len(columns) > 1 and set(columns) <= names:
+            raise UserError(f"{path} has {words} between its columns; save it with commas")
+
+
+def _not_csv(path: Path, reason: str) -> str:
+    """What is wrong with a CSV file, from pandas' words for it, some of which run over several lines."""
+    fields = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
+    if fields:
+        expected, line, saw = fields.groups()
+        return (
+            f"{path}, row {line}: {saw} values where the header has {expected} columns; "
+            "put values that hold commas in quotes"
+        )
+    if "Length of header" in reason:
+        return f"{path}: the rows have more values than the header has columns; put values that hold commas in quotes"
+    return f"{path} is not a CSV table ({' '.join(reason.split())}); download it again"
+
+
+def _refuse_cut_end(path: Path, encoding: str, columns: int) -> None:
+    """Raise UserError where the last line has no end and too few values: a download that was cut off.
+
+    pandas takes the values that lack for blanks.
+    """
+    if encoding == "utf-16":
+        return
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LINE_MOST))
+        *before, last = file.read().rsplit(b"\n", 1)
+    if before and last.strip() and b'"' not in last and b"\r" not in last and last.count(b",") < columns - 1:
+        shown = last[:40].decode(errors="replace")
+        raise UserError(f"{path} is cut off in its last row, {shown!r}; download it again")
+
+
 def _require_columns(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
     there = [str(name) for name in table.columns]
     missing = [name for name in columns if name not in there]
@@ -168,12 +271,18 @@ def _require_columns(table: pd.DataFrame, columns: Iterable[str], path: Path) ->
         free = [name for name in there if name not in columns]
         near = {name: _nearest(name, free) for name in missing}
         hints = [f"{near[name]!r} looks like {name!r}" for name in missing if near[name]]
-        hint = f"; {', '.join(hints)}: rename" if hints else f"; it has {', '.join(there)}"
+        hint = f"; {', '.join(hints)}: rename" if hints else f"; it has {_on_one_line(there)}"
         raise UserError(f"{path} lacks the columns {', '.join(missing)}{hint}")
-    # pandas numbers a name that comes again.
-    repeated = [name for name in columns if there.count(name) > 1 or f"{name}.1" in there]
+    # Names that differ in the spaces around them only.
+    repeated = [name for name in columns if there.count(name) > 1]
     if repeated:
         raise UserError(f"{path} has the column {repeated[0]!r} more than once; keep one")
+
+
+def _on_one_line(names: Iterable[str]) -> str:
+    """Names of columns as they can be shown, whatever a file that is no table has in its first line."""
+    shown = "".join(character if character.isprintable() else "?" for character in ", ".join(names))
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -187,9 +296,14 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", " ")
 
 
-def _names_in(folder: str) -> list[str]:
+def _names_in(folder: str) -> pa.Array:
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries]
+            names = [entry.name for entry in entries]
     except OSError:
-        return []
+        names = []
+    try:
+        return pa.array(names, pa.string())
+    except UnicodeEncodeError:
+        # A name that is no text in the file system's encoding is in no table either.
+        return pa.array([name for name in names if name.isprintable()], pa.string())

@@ -33,6 +33,8 @@ class EncoderMeta:
         trained_on: images and method, in words.
         licence: of the weights.
         contamination: registered names of datasets whose images were used in pretraining.
+        pretraining_images: file that lists the images used in pretraining, None where there is none.
+        pretraining_images_sha256: hash of that file's bytes.
     """
 
     name: str
@@ -49,6 +51,8 @@ class EncoderMeta:
     trained_on: str
     licence: str
     contamination: tuple[str, ...] = ()
+    pretraining_images: str | None = None
+    pretraining_images_sha256: str | None = None
 
     def with_seed(self, seed: int) -> EncoderMeta:
         """The same encoder with random weights drawn from `seed`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ..foundation.errors import UserError
+from ..foundation.files import sha256_of_file
 from ..foundation.settings import Settings, read_toml, validated
 from .source import EncoderSource
 from .weights_files import WeightsFile, find_weights, how_to_get, require_weights
@@ -30,6 +33,8 @@ class ZooEntry(Settings):
         trained_on: images and method.
         source: publication or page.
         contamination: registered names of datasets whose images were used in pretraining.
+        pretraining_images: file that lists the images used in pretraining, relative to the TOML; `run` looks for the
+            images of a task in it.
     """
 
     title: str
@@ -44,6 +49,7 @@ class ZooEntry(Settings):
     trained_on: str = "not stated"
     source: str = ""
     contamination: tuple[str, ...] = ()
+    pretraining_images: str | None = Field(default=None, min_length=1)
 
     @field_validator("std")
     @classmethod
@@ -62,28 +68,57 @@ class ZooEntry(Settings):
 
 
 class ZooSource(EncoderSource):
-    """An encoder as its TOML describes it."""
+    """An encoder as its TOML describes it.
 
-    def __init__(self, name: str, entry: ZooEntry, beside: Path | None = None):
+    Args:
+        name: what it is called.
+        entry: what its TOML says.
+        beside: folder in which its weights lie; None for the folder of downloaded weights.
+        folder: that of the TOML, which its list of pretraining images is relative to; None for the current one.
+    """
+
+    def __init__(self, name: str, entry: ZooEntry, beside: Path | None = None, folder: Path | None = None):
         self.name = name
         self.entry = entry
         self.title, self.licence, self.trained_on = entry.title, entry.licence, entry.trained_on
         self._beside = beside
+        self._at = folder or Path()
 
     def build(self, seed: int, weights: Path) -> Encoder:
-        """Draw or load it. Raises UserError where the published file is not here, or is another file."""
+        """Draw or load it.
+
+        Raises UserError where the published file or the list of pretraining images is not here, or is another file.
+        """
         from .building import load_from_file, random_encoder
 
+        listed = self._pretraining_images()
         if self.entry.weights is None:
-            return random_encoder(self.name, self.entry, seed)
-        path = require_weights(self.entry.weights, self._folder(weights), self.name)
-        return load_from_file(self.name, self.entry, path)
+            encoder = random_encoder(self.name, self.entry, seed)
+        else:
+            path = require_weights(self.entry.weights, self._folder(weights), self.name)
+            encoder = load_from_file(self.name, self.entry, path)
+        encoder.meta = replace(encoder.meta, **listed)
+        return encoder
 
     def missing(self, weights: Path) -> str:
         """How to get the published file, where it is not here; its hash is checked by `build` only."""
         wanted = self.entry.weights
         folder = self._folder(weights)
         return "" if wanted is None or find_weights(wanted, folder) else how_to_get(wanted, folder)
+
+    def _pretraining_images(self) -> dict[str, str]:
+        """The list's path and hash, for the encoder's metadata; empty where the TOML names none."""
+        if self.entry.pretraining_images is None:
+            return {}
+        path = self._at / Path(self.entry.pretraining_images).expanduser()
+        try:
+            digest = sha256_of_file(path)
+        except OSError as error:
+            raise UserError(
+                f"encoder {self.name}: pretraining_images {path} cannot be read: {error.strerror}; "
+                "name a file that lists them, relative to the encoder's TOML"
+            ) from error
+        return {"pretraining_images": str(path), "pretraining_images_sha256": digest}
 
     def _folder(self, weights: Path) -> Path:
         """A user's TOML has its weights beside it; ours are in the folder of downloaded weights."""
@@ -102,4 +137,4 @@ def read_zoo_entry(path: Path, name: str | None = None, *, weights_beside: bool 
         UserError: not a TOML file, an unknown key, or a value out of range.
     """
     entry = validated(ZooEntry, read_toml(path), str(path))
-    return ZooSource(name or path.stem, entry, path.parent if weights_beside else None)
+    return ZooSource(name or path.stem, entry, path.parent if weights_beside else None, path.parent)

@@ -36,6 +36,7 @@ class Entry:
         marks: signs of tests, such as `*` and `†`; the notes say what they mean.
         published: a paper's number, not ours.
         contaminated: the encoder saw images of this dataset in pretraining.
+        left_out: how many images of the dataset the user went on without.
         source: where a published number stands.
         about: what it is a number of; None for what is not measured, such as a rank.
     """
@@ -50,6 +51,7 @@ class Entry:
     marks: str = ""
     published: bool = False
     contaminated: bool = False
+    left_out: int = 0
     source: str = ""
     about: About | None = None
 

@@ -127,6 +127,12 @@ class Record:
         """Whether the encoder saw images of this task's dataset in pretraining."""
         return self.dataset.get("name") in self.weights.get("contamination", ())
 
+    @property
+    def left_out(self) -> int:
+        """How many images of the dataset the user went on without (`--skip-unreadable`)."""
+        count = self.dataset.get("left_out", 0)
+        return count if isinstance(count, int) else 0
+
     def to_json(self) -> str:
         """The text of record.json. Raises ValueError on NaN: undefined values are None."""
         return json.dumps(asdict(self), indent=2, allow_nan=False, ensure_ascii=False) + "\n"

@@ -24,6 +24,7 @@ class Cell:
         defined: replicates with a value.
         replicates: replicates in the store.
         contaminated: whether the encoder saw images of this dataset in pretraining.
+        left_out: how many images of the dataset the user went on without.
     """
 
     mean: float | None
@@ -31,6 +32,7 @@ class Cell:
     defined: int
     replicates: int
     contaminated: bool = False
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Table:
     Attributes:
         cells: (encoder, fraction) -> Cell; an absent key was not run.
         synthetic: True where the data are phantoms.
+        dataset: registered name.
         notes: what must be read with the numbers: notes that all records share.
         trials_with_notes: records that have notes of their own besides.
     """
@@ -55,6 +58,7 @@ class Table:
     settings_hash: str
     notes: tuple[str, ...]
     trials_with_notes: int
+    dataset: str = ""
 
 
 def tables(records: Sequence[Record], metric_of: Mapping[str, str], settings: Collection[str] = ()) -> list[Table]:
@@ -103,6 +107,7 @@ def _table(records: list[Record], metric: str) -> Table:
         settings_hash=one.settings_hash,
         notes=tuple(sorted(shared)),
         trials_with_notes=sum(bool(set(record.notes) - shared) for record in records),
+        dataset=str(one.dataset.get("name", "")),
     )
 
 
@@ -150,6 +155,7 @@ def _cell(records: list[Record], metric: str) -> Cell:
         defined=len(defined),
         replicates=len(values),
         contaminated=any(record.contaminated for record in records),
+        left_out=max(record.left_out for record in records),
     )
 
 

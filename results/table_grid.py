@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .grid import About, Column, Entry, Grid, Row
-from .rendering.cell import CONTAMINATED
+from .rendering.cell import CONTAMINATED, left_out_notes
 from .table import Cell, Table
 
 MOST_NOTES = 4
@@ -52,10 +52,11 @@ def _about(table: Table, fraction: float) -> About:
 def _entry(cell: Cell | None, with_count: bool) -> Entry:
     if cell is None:
         return Entry()
+    marked = Entry(contaminated=cell.contaminated, left_out=cell.left_out)
     if cell.mean is None:
-        return Entry(text="undefined", count=f"0/{cell.replicates}", contaminated=cell.contaminated)
+        return replace(marked, text="undefined", count=f"0/{cell.replicates}")
     count = f"{cell.replicates}" if cell.defined == cell.replicates else f"{cell.defined}/{cell.replicates}"
-    return Entry(value=cell.mean, sd=cell.sd, count=count if with_count else "", contaminated=cell.contaminated)
+    return replace(marked, value=cell.mean, sd=cell.sd, count=count if with_count else "")
 
 
 def _notes(table: Table) -> list[str]:
@@ -64,6 +65,7 @@ def _notes(table: Table) -> list[str]:
         notes.append(f"and {len(table.notes) - MOST_NOTES} more notes that all trials share: see a record.json")
     if any(cell.contaminated for cell in table.cells.values()):
         notes.append(f"{CONTAMINATED} The encoder saw images of this dataset in pretraining.")
+    notes += left_out_notes({table.dataset: max((cell.left_out for cell in table.cells.values()), default=0)})
     if table.trials_with_notes:
         words = "have notes of their own (labels without a case, blank AUCs): see their record.json"
         notes.append(f"{table.trials_with_notes} trials {words}")

@@ -40,6 +40,15 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.lr=1e-4.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Fine-tuning trials at a time.  (default: 1)")] = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="Use the splits of this file (`data splits export`) instead of drawing them.")
+    ] = None,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Go on without images that are missing or broken.")
+    ] = False,
+    hash_ids: Annotated[
+        str | None, typer.Option(metavar="SALT", help="Store ids of patients and images hashed with this secret text.")
+    ] = None,
     include: IncludeOption = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded images and features.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.  (default: cxrbench.toml)")] = None,
@@ -65,6 +74,9 @@ def run(
             "protocol": protocol,
             "preset": preset,
             "jobs": jobs,
+            "splits": splits,
+            "skip_unreadable": skip_unreadable or None,
+            "hash_ids": hash_ids,
             "include": include,
         },
         assign or (),

@@ -117,7 +117,7 @@ def write_phantom_dataset(
     try:
         with new_folder(root, scratch) as folder:
             truth = _Truth(folder / "phantom", rib_free)
-            cases = generate(plan, size, seed, rib_free, progress or SilentProgress())
+            cases = generate(plan, size, seed, rib_free or source.needs_rib_free, progress or SilentProgress())
             with contextlib.closing(truth.record(cases)) as recorded:
                 source.write_phantom(recorded, folder)
             truth.finish()

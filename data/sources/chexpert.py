@@ -16,7 +16,7 @@ from ..phantom.case import PhantomCase, PhantomPlan
 from ..radiographs import Radiographs
 from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import extract, label_values, listed_once, missing_files, read_table, row_number
+from ..tables import at_row, extract, label_values, listed_once, missing_files, read_table
 from ._chexpert_phantom import mentioned, plan
 from ._phantoms import write_image
 
@@ -87,13 +87,8 @@ class CheXpert(Source):
         """The rows of one of the three tables as samples, without their split."""
         rows = read_table(table, ("Path", *self.labels), text=("Path",))
         fields = extract(rows["Path"], _IMAGE)
-        unknown = fields["image"].isna().to_numpy()
-        if unknown.any():
-            at = int(unknown.argmax())
-            raise UserError(
-                f"{table}, row {row_number(at)}, column 'Path': {str(rows['Path'].iloc[at])!r} does not end in "
-                f"patientN/studyN/viewN_<frontal|lateral>.jpg; correct the {int(unknown.sum())} such rows"
-            )
+        rows = _named_right(rows, fields["image"].notna(), part, table, reading)
+        fields = fields.loc[rows.index]
         ids = f"{part}/" + fields["image"]
         rows = listed_once(rows, ids, table, reading.problems)
         fields, ids = fields.loc[rows.index], ids.loc[rows.index]
@@ -160,6 +155,21 @@ def _image_folders(trees: list[Path], part: str) -> list[Path]:
     """Where images of `part` may lie: in the level that the table names, and in trees without it."""
     levels = {"train": ("train", ""), "valid": ("valid", "val", ""), "test": ("test", "")}[part]
     return [folder for level in levels for tree in trees if (folder := tree / level).is_dir()]
+
+
+def _named_right(rows: pd.DataFrame, right: pd.Series, part: str, table: Path, reading: Reading) -> pd.DataFrame:
+    """The rows that are `right` (bool [N]); each other one is a problem. Raises UserError where none is."""
+    if right.all():
+        return rows
+    expected = "does not end in patientN/studyN/viewN_<frontal|lateral>.jpg"
+    wrong = rows["Path"][~right]
+    if len(wrong) == len(rows):
+        where = at_row(table, wrong.index[0])
+        raise UserError(f"{where}, column 'Path': {str(wrong.iloc[0])!r} {expected}, nor does any other; correct them")
+    for index, path in wrong.items():
+        what = f"column 'Path': {str(path)!r} {expected}"
+        reading.problems.add("unknown file name", at_row(table, index), what, f"{part}/{path}")
+    return rows[right]
 
 
 def _locate(root: Path, folders: list[Path], patients: pd.Series, below: pd.Series) -> pd.Series:

@@ -13,10 +13,11 @@ import pandas as pd
 from ...foundation.errors import UserError
 from ..card import DatasetCard, read_card
 from ..phantom.case import PhantomCase, PhantomPlan, PhantomRequest
+from ..problems import INCOMPLETE
 from ..radiographs import Radiographs
 from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import extract, first_three, require_unique
+from ..tables import extract
 from ._phantoms import images_per_patient, sex, shares, write_image
 
 _FOLDERS = {
@@ -38,24 +39,27 @@ class PediatricPneumonia(Source):
     def read(self, root: Path, reading: Reading) -> Radiographs:
         """List the class folders; of a nested copy and of macOS shadow files nothing is counted."""
         tree, notes = _find_tree(root)
-        parts = [_list_class(tree, split, folder) for split in ("train", "test") for folder in _FOLDERS]
-        if (tree / "val").is_dir():
-            parts += [part for folder in _FOLDERS if len(part := _list_class(tree, "val", folder, needed=False))]
-        samples = pd.concat(parts, ignore_index=True)
+        splits = [split for split in ("train", "test", "val") if (tree / split).is_dir()]
+        parts = [_list_class(tree, split, folder, reading) for split in splits for folder in _FOLDERS]
+        if not any(len(part) for part in parts):
+            raise UserError(f"pediatric_pneumonia: {tree} holds no image under its original name; complete it")
+        samples = pd.concat([part for part in parts if len(part)], ignore_index=True)
         in_val = samples["split"] == "val"
         # The official copy has no val: its images are training images there, so ids do not tell them apart.
         samples.loc[in_val, "split"] = "train"
         samples["sample_id"] = samples["split"] + "/" + samples["folder"] + "/" + samples["stem"]
         repeated = in_val & samples["sample_id"].isin(samples.loc[~in_val, "sample_id"])
         samples, in_val = samples[~repeated].reset_index(drop=True), int((in_val & ~repeated).sum())
-        require_unique(samples["sample_id"], tree)
+        samples = _one_file_an_id(samples, tree, reading)
         if in_val:
             notes.append(f"the {in_val} images of val/ count as training images, as in the official copy")
         if tree != root:
             samples["path"] = tree.relative_to(root).as_posix() + "/" + samples["path"]
-        return self._radiographs(root, tree, samples, notes)
+        return self._radiographs(root, tree, samples, notes, reading)
 
-    def _radiographs(self, root: Path, tree: Path, samples: pd.DataFrame, notes: list[str]) -> Radiographs:
+    def _radiographs(
+        self, root: Path, tree: Path, samples: pd.DataFrame, notes: list[str], reading: Reading
+    ) -> Radiographs:
         samples["study_id"] = samples["patient_id"] + "/" + samples["stem"]
         samples["view"] = "frontal"
         for label in self.labels:
@@ -63,7 +67,7 @@ class PediatricPneumonia(Source):
         for split in ("train", "test"):
             found = set(samples.loc[samples["split"] == split, "class"])
             if missing := [label for label in self.labels if label not in found]:
-                raise UserError(f"{tree / split} holds no {' and no '.join(missing)} image; complete the copy")
+                reading.problems.add(INCOMPLETE, tree / split, f"no {' and no '.join(missing)} image")
         columns = ["sample_id", "patient_id", "study_id", "path", "split", "view", *self.labels]
         layout = "Kaggle, with val/" if (tree / "val").is_dir() else "train and test"
         return Radiographs(
@@ -128,35 +132,39 @@ def _folders_in(parent: Path) -> list[Path]:
     return [parent / name for name in names if name != "__MACOSX" and not name.startswith(".")]
 
 
-def _list_class(tree: Path, split: str, folder: str, needed: bool = True) -> pd.DataFrame:
+def _list_class(tree: Path, split: str, folder: str, reading: Reading) -> pd.DataFrame:
     """One row an image of `tree/split/folder`: split, folder, stem, path below `tree`, patient_id, class."""
     place = tree / split / folder
     if not place.is_dir():
-        if not needed:
-            return pd.DataFrame()
-        raise UserError(f"pediatric_pneumonia: no folder {place}; complete the copy")
+        return pd.DataFrame()
     with os.scandir(place) as entries:
         names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     files = pd.Series([name for name in names if name.lower().endswith(_SUFFIXES)], dtype="str")
     if files.empty:
-        if not needed:
-            return pd.DataFrame()
-        raise UserError(f"{place} holds no image (.jpeg); complete the copy")
+        return pd.DataFrame()
     stems = files.str.replace(r"\.[^.]*$", "", regex=True)
     pattern, shown = _FOLDERS[folder]
     fields = extract(stems, f"^{pattern}$")
     unknown = fields.isna().any(axis=1)
-    if unknown.any():
-        raise UserError(
-            f"{place}: {int(unknown.sum())} images are not named {shown}.jpeg: {first_three(files[unknown])}; "
-            "give them their original names or take them out"
-        )
+    for name, stem in zip(files[unknown], stems[unknown], strict=True):
+        what = f"is not named {shown}.jpeg, which tells class and patient"
+        reading.problems.add("unknown file name", place / name, what, f"{split}/{folder}/{stem}")
+    files, stems, fields = files[~unknown], stems[~unknown], fields[~unknown]
     table = pd.DataFrame({"split": split, "folder": folder, "stem": stems, "path": f"{split}/{folder}/" + files})
     if folder == "NORMAL":
         return table.assign(patient_id=fields["patient"], **{"class": "normal"})
     # personN alone names two children, one with each agent.
     patient = fields["person"] + "_" + fields["agent"]
     return table.assign(patient_id=patient, **{"class": fields["agent"].map(_CLASS_OF_AGENT)})
+
+
+def _one_file_an_id(samples: pd.DataFrame, tree: Path, reading: Reading) -> pd.DataFrame:
+    """`samples` with the first file of each id; the others are problems."""
+    again = samples["sample_id"].duplicated()
+    for name, path in zip(samples["sample_id"][again], samples["path"][again], strict=True):
+        what = f"{name} is there with another suffix; keep one"
+        reading.problems.add("listed twice", tree / path, what, name)
+    return samples[~again].reset_index(drop=True)
 
 
 datasets.register(PediatricPneumonia.name, PediatricPneumonia())

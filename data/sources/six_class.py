@@ -14,21 +14,23 @@ from ...foundation.errors import UserError
 from ...foundation.files import new_file
 from ..card import DatasetCard, read_card
 from ..phantom.case import PhantomCase, PhantomPlan, PhantomRequest
+from ..problems import INCOMPLETE
 from ..radiographs import SPLITS, Radiographs
 from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import first_three, known_values, listed_once, located, read_table, row_number
+from ..tables import at_row, first_three, known_values, listed_once, located, read_table
 from ._phantoms import images_per_patient, sex, shares, write_image
 
+_TABLES = ("labels.csv", "labels.parquet")
 _COLUMNS = ("image", "label", "patient_id", "split")
 _VIEWS = ("frontal", "lateral", "unknown")
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff", ".bmp")
 
 
 class SixClass(Source):
-    """Single-label. Either `labels.csv` beside `images/`, or the folders `{train,val,test}/<class>/`.
+    """Single-label. Either `labels.csv` (or `.parquet`) beside `images/`, or the folders `{train,val,test}/<class>/`.
 
-    In `labels.csv` the column `image` names a file below `images/`; `view` may be left out. Folders name no
+    In the table the column `image` names a file below `images/`; `view` may be left out. Folders name no
     patients, so there every image counts as a patient of its own.
     """
 
@@ -45,12 +47,14 @@ class SixClass(Source):
     exclusive: ClassVar[bool] = True
 
     def read(self, root: Path, reading: Reading) -> Radiographs:
-        """Read labels.csv where there is one, else list the class folders."""
-        table = root / "labels.csv"
+        """Read labels.csv or labels.parquet where there is one, else list the class folders."""
+        tables = [root / name for name in _TABLES if (root / name).is_file()]
         folders = [split for split in SPLITS if (root / split).is_dir()]
-        if table.is_file():
-            samples, known = self._from_table(root, table, reading)
-            place, notes, layout = table, [], "labels.csv"
+        if len(tables) > 1:
+            raise UserError(f"six_class: {root} has {' and '.join(_TABLES)}; take one away")
+        if tables:
+            place, notes, layout = tables[0], [], tables[0].name
+            samples, known = self._from_table(root, place, reading)
         elif folders:
             samples, known, place, layout = self._from_folders(root), False, root, "a folder a class"
             notes = ["no patients are known: every image counts as a patient of its own"]
@@ -59,20 +63,19 @@ class SixClass(Source):
                 f"six_class: {root} has neither labels.csv (columns {', '.join(_COLUMNS)}) nor train/, val/ and test/ "
                 "with a folder a class; lay the images out in one of the two ways"
             )
-        self._require_classes(samples, place)
+        self._note_empty_classes(samples, place, reading)
         for label in self.labels:
             samples[label] = (samples["label"] == label).astype(np.float64)
         columns = ["sample_id", "patient_id", "study_id", "path", "split", "view", *self.labels]
         return Radiographs(self.name, root, samples[columns], self.labels, True, known, layout, notes=tuple(notes))
 
     def _from_table(self, root: Path, path: Path, reading: Reading) -> tuple[pd.DataFrame, bool]:
-        """The samples of `labels.csv`, and whether it knows the patients."""
+        """The samples of the table, and whether it knows the patients."""
         table = read_table(path, _COLUMNS, text=(*_COLUMNS, "view"))
-        for column in ("image", "patient_id"):
-            blank = table[column].isna()
-            if blank.any() and not (column == "patient_id" and blank.all()):
-                row = row_number(int(blank.to_numpy().argmax()))
-                raise UserError(f"{path}, row {row}: {column} is blank (so in {int(blank.sum())} rows); fill it in")
+        known = bool(table["patient_id"].notna().any())
+        if table["image"].isna().all():
+            raise UserError(f"{path}: the column image is blank throughout; fill it in")
+        table = _filled_in(table, "image", path, table["image"], reading)
         images = table["image"].str.removeprefix("images/")
         ids = images.str.replace(r"\.[^./]*$", "", regex=True)
         table = listed_once(table, ids, path, reading.problems)
@@ -81,8 +84,10 @@ class SixClass(Source):
         splits = known_values(table["split"], SPLITS, path, ids, reading.problems, "unknown split")
         views = table["view"].fillna("unknown") if "view" in table else pd.Series("unknown", index=table.index)
         views = known_values(views.rename("view"), _VIEWS, path, ids, reading.problems, "unknown view")
-        known = bool(table["patient_id"].notna().all())
-        patients = table["patient_id"] if known else ids
+        if known:
+            _filled_in(table, "patient_id", path, ids, reading)
+        # A row without its patient is a problem already; it counts as one of its own until it is left out.
+        patients = table["patient_id"].fillna(ids)
         paths = located(root, "images/" + images, path, ids, reading.problems)
         samples = pd.DataFrame(
             {"sample_id": ids, "patient_id": patients, "study_id": patients + "/" + ids, "path": paths, "view": views}
@@ -104,14 +109,13 @@ class SixClass(Source):
         ids = table["path"].str.replace(r"\.[^./]*$", "", regex=True)
         return table.assign(sample_id=ids, patient_id=ids, study_id=ids, view="unknown")
 
-    def _require_classes(self, samples: pd.DataFrame, place: Path) -> None:
+    def _note_empty_classes(self, samples: pd.DataFrame, place: Path, reading: Reading) -> None:
         counts = pd.crosstab(samples["split"], samples["label"])
         counts = counts.reindex(index=list(SPLITS), columns=list(self.labels), fill_value=0)
         empty = [f"{split}/{label}" for split in SPLITS for label in self.labels if counts.at[split, label] == 0]
         if empty:
-            raise UserError(
-                f"{place}: no image of {first_three(empty)}; train, val and test each need every one of the six classes"
-            )
+            what = f"no image of {first_three(empty)}; train, val and test each need every one of the six classes"
+            reading.problems.add(INCOMPLETE, place, what)
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """63 % training images, unequal from 1540 to 280; 12 % validation and 25 % test images, balanced."""
@@ -154,6 +158,16 @@ _FINDINGS: dict[str, tuple[str, ...]] = {
     "pleural_effusion": ("effusion",),
     "pneumothorax": ("pneumothorax",),
 }
+
+
+def _filled_in(table: pd.DataFrame, column: str, path: Path, ids: pd.Series, reading: Reading) -> pd.DataFrame:
+    """The rows of `table` in which `column` is not blank; each other one is a problem."""
+    blank = table[column].isna()
+    for index in table.index[blank]:
+        sample = ids[index]
+        what = f"column {column!r} is blank; fill it in"
+        reading.problems.add(f"blank {column}", at_row(path, index), what, "" if pd.isna(sample) else str(sample))
+    return table[~blank] if blank.any() else table
 
 
 def _names_in(folder: Path, folders: bool = False) -> list[str]:

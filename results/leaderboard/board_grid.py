@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..grid import Column, Entry, Grid, Row
-from ..rendering.cell import CONTAMINATED
+from ..rendering.cell import CONTAMINATED, left_out_notes
 from ..rendering.protocols import protocol_in_words
 from .board import Board, BoardCell
 from .ranking import Ranking, places
@@ -95,6 +95,9 @@ def board_notes(board: Board, ranking: Ranking) -> tuple[str, ...]:
     )
     for name, dataset in contaminated:
         notes.append(f"Contaminated: {name} saw images of {dataset} in pretraining; its rank counts those cells.")
+    counts = sorted((board.columns[at].dataset, one.cell.left_out) for (_, at), one in board.cells.items())
+    # Of several counts of one dataset the largest stands last.
+    notes += left_out_notes(dict(counts))
     return (*notes, *(f"Left out: {note}." if note.startswith("task ") else f"{note}." for note in board.notes))
 
 
@@ -121,4 +124,5 @@ def _entry(one: BoardCell | None, place: int, replicates: int) -> Entry:
         best=place == 1,
         second=place == 2,
         contaminated=one.contaminated,
+        left_out=cell.left_out,
     )

@@ -99,10 +99,10 @@
     return cell;
   };
 
-  const mark = () => {
-    const letter = element("span", { className: "mark" }, "C");
+  const mark = (shown = "C", words = "contaminated") => {
+    const letter = element("span", { className: "mark" }, shown);
     letter.setAttribute("aria-hidden", "true");
-    return element("span", {}, letter, element("span", { className: "hidden" }, ", contaminated"));
+    return element("span", {}, letter, element("span", { className: "hidden" }, `, ${words}`));
   };
 
   const score = (cell, column) => {
@@ -124,6 +124,7 @@
       // Room for the mark that others of the column have, so that numbers stand below each other.
       shown.append(element("span", { className: "mark room" }));
     }
+    if (cell.leftOut) shown.append(mark("¶", `${cell.leftOut} images left out`));
     if (!state.ranks && cell.sd !== null) shown.append(" ", element("span", { className: "sd" }, `± ${decimals(cell.sd, 3)}`));
     if (!state.ranks && cell.mean !== null && !cell.complete) {
       shown.append(element("span", { className: "count" }, `${cell.defined} of ${column.replicates}`));
@@ -189,6 +190,7 @@
       ["Settings", column.settings], ["Weights", row.weights],
     ]));
     if (cell.contaminated) made.push(element("p", {}, `Contaminated: images of ${column.dataset} were used in pretraining.`));
+    if (cell.leftOut) made.push(element("p", {}, `Images of ${column.dataset} left out (--skip-unreadable): ${cell.leftOut}.`));
     const notes = cell.notes.map((number) => board().texts[number]);
     for (const note of notes.slice(0, 3)) made.push(element("p", {}, note));
     if (notes.length > 3) made.push(element("p", {}, `and ${notes.length - 3} more notes: see record.json`));

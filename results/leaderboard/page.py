@@ -109,6 +109,7 @@ def _cell(one: BoardCell, texts: dict[str, int]) -> dict[str, Any]:
         "replicates": one.cell.replicates,
         "complete": one.complete,
         "contaminated": one.contaminated,
+        "leftOut": one.cell.left_out,
         "notes": [texts.setdefault(note, len(texts)) for note in one.notes],
     }
 

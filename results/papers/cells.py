@@ -24,6 +24,7 @@ class PaperCell:
         values: replicate -> the metric; None where it is undefined.
         recorded: whether the records know this metric at all.
         contaminated: whether the encoder saw images of this dataset in pretraining.
+        left_out: how many images of the dataset the user went on without.
         settings: hash of the settings that its records share.
     """
 
@@ -31,6 +32,7 @@ class PaperCell:
     recorded: bool
     contaminated: bool
     settings: str = ""
+    left_out: int = 0
 
     @property
     def defined(self) -> dict[int, float]:
@@ -82,13 +84,15 @@ def entry(cell: PaperCell, place: Place, decimals: int, spread: bool) -> Entry:
     """What stands in the table, without its place in the column and without marks."""
     if cell.mean is None:
         text = UNDEFINED if cell.recorded else NOT_RECORDED
-        return Entry(text=text, count=f"0/{len(cell.values)}", contaminated=cell.contaminated)
+        count = f"0/{max(len(cell.values), place.replicates)}"
+        return Entry(text=text, count=count, contaminated=cell.contaminated, left_out=cell.left_out)
     return Entry(
         value=cell.mean,
         sd=cell.sd if spread else None,
         decimals=decimals,
         count=_count(len(cell.defined), len(cell.values), place.replicates),
         contaminated=cell.contaminated,
+        left_out=cell.left_out,
     )
 
 
@@ -98,6 +102,7 @@ def _cell(records: list[Record], metric: str) -> PaperCell:
         recorded=any(metric in record.metrics for record in records),
         contaminated=any(record.contaminated for record in records),
         settings=records[0].settings_hash,
+        left_out=max(record.left_out for record in records),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..grid import Entry, Grid
 
 BLANK = "·"
 CONTAMINATED = "‡"
+LEFT_OUT = "¶"
 SYNTHETIC = "SYNTHETIC phantom data"
 
 
@@ -19,8 +22,17 @@ def number(entry: Entry) -> str:
 
 
 def signs(entry: Entry) -> str:
-    """Signs of tests and of contamination."""
-    return f"{entry.marks}{CONTAMINATED if entry.contaminated else ''}"
+    """Signs of tests, of contamination and of images left out."""
+    return f"{entry.marks}{CONTAMINATED if entry.contaminated else ''}{LEFT_OUT if entry.left_out else ''}"
+
+
+def left_out_notes(counts: Mapping[str, int]) -> list[str]:
+    """What the sign for images left out means: dataset -> how many; those of 0 are not named."""
+    return [
+        f"{LEFT_OUT} {dataset}: {count} image{'s' * (count > 1)} left out (--skip-unreadable)."
+        for dataset, count in sorted(counts.items())
+        if count
+    ]
 
 
 def ranked(grid: Grid) -> bool:

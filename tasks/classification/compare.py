@@ -14,6 +14,7 @@ from .scores import decisions
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
+    from .binary_view import BinaryView
     from .task import ClassificationTask
 
 
@@ -21,18 +22,18 @@ def compare_classification(task: ClassificationTask, a: Predictions, b: Predicti
     """One Comparison a metric. Raises RefusedError as `pair_classification` does."""
     a, b = pair_classification(a, b)
     scores_a, scores_b = task.score(a), task.score(b)
-    negative, asked = task.settings.labels.negative, task.meta.tests
+    view, asked = task.settings.labels.view, task.meta.tests
     if a.exclusive:
-        tests = tests_of_single_label(a, b, asked, negative)
+        tests = tests_of_single_label(a, b, asked, view)
     else:
         tests = tests_of_multi_label(a, b, asked, task.settings.labels.main or a.labels)
     patients = int(a.patients().max(initial=-1)) + 1
-    alone = {None: _alone(a, b, None)} | ({} if negative is None else {negative: _alone(a, b, negative)})
+    alone = {each: _alone(a, b, each) for each in (None, view)}
     comparisons = []
     for metric, value_a in scores_a.items():
         value_b = scores_b.get(metric)
         difference = None if value_a is None or value_b is None else value_a - value_b
-        only_a_right, only_b_right = alone[negative if metric.startswith("binary_") else None]
+        only_a_right, only_b_right = alone[view if metric.startswith("binary_") else None]
         comparisons.append(
             Comparison(
                 metric=metric,
@@ -70,9 +71,9 @@ def _without(predictions: Predictions, labels: np.ndarray | np.bool) -> Predicti
     return replace(predictions, table=predictions.table.assign(scores=list(scores)))
 
 
-def _alone(a: Predictions, b: Predictions, negative: str | None) -> tuple[int, int]:
+def _alone(a: Predictions, b: Predictions, view: BinaryView | None) -> tuple[int, int]:
     """How many decisions only a, and only b, got right; see `decisions`."""
-    (right_a, known), (right_b, _) = decisions(a, negative), decisions(b, negative)
+    (right_a, known), (right_b, _) = decisions(a, view), decisions(b, view)
     return int((right_a & ~right_b & known).sum()), int((right_b & ~right_a & known).sum())
 
 

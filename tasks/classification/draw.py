@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
 
 def draw(radiographs: Radiographs, trial: Trial, version: int, settings: DrawSettings) -> Split:
-    """The split of `trial`: the same for every encoder and both protocols.
+    """The split of `trial`: the same for every encoder and both protocols; that of a file where one was imported.
 
     Raises:
-        UserError: a class without training images, or amounts that name an unknown class.
+        UserError: a class without training images, amounts that name an unknown class, or a draw that the imported
+            file has not.
         RefusedError: a patient on two sides.
     """
+    if radiographs.splits is not None:
+        split = radiographs.splits.of(radiographs, trial.variant, trial.fraction, trial.replicate)
+        if radiographs.exclusive:
+            _check_classes(radiographs, split)
+        return split
     key = DrawKey(trial.task, version, trial.replicate)
     from_dataset = settings.validation == "val"
     split = draw_split(radiographs, key, trial.fraction, 0.0 if from_dataset else settings.validation_share)

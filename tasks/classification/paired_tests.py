@@ -20,11 +20,12 @@ from .scores import decisions
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
+    from .binary_view import BinaryView
 
 Tests = dict[str, tuple[PairedTest, ...]]
 
 
-def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestName], negative: str | None) -> Tests:
+def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestName], view: BinaryView | None) -> Tests:
     """Metric -> its tests, for predictions of the same images in the same order.
 
     Accuracy by McNemar on who is right, and by Stuart-Maxwell on the decisions, which says whether the two
@@ -47,14 +48,13 @@ def tests_of_single_label(a: Predictions, b: Predictions, asked: Sequence[TestNa
         tests |= _delong(
             is_truth.astype(np.float64), a.array("scores"), b.array("scores"), a.labels, a.labels, patients
         )
-    if negative is not None:
-        index = a.labels.index(negative)
-        is_ill = truth != index
+    if view is not None:
+        is_ill = view.positive(truth, a.labels)
         if "McNemar" in asked:
-            right_a, right_b = (decisions(each, negative)[0][:, 0] for each in (a, b))
+            right_a, right_b = (decisions(each, view)[0][:, 0] for each in (a, b))
             tests["binary_accuracy"] = (_mcnemar(right_a, right_b, patients),)
         if "DeLong" in asked and 0 < is_ill.sum() < len(is_ill):
-            ill_a, ill_b = (1.0 - each.array("scores")[:, index] for each in (a, b))
+            ill_a, ill_b = (view.score(each.array("scores"), a.labels) for each in (a, b))
             result = delong_test(is_ill, ill_a, ill_b, groups=patients)
             tests["binary_auc"] = (PairedTest.of(result, "DeLong", "binary_auc", "images"),)
     return tests

@@ -16,6 +16,7 @@ from ...stats.scoring import (
     sensitivity_specificity,
 )
 from ..predictions import Predictions
+from .binary_view import BinaryView
 
 Metrics = dict[str, float | None]
 # Of the logarithm in log_loss.
@@ -25,7 +26,7 @@ LEAST_PROBABILITY = 1e-15
 POSITIVE_AT_95 = "positive_at_95_specificity"
 
 
-def score_single_label(predictions: Predictions, negative: str | None) -> Metrics:
+def score_single_label(predictions: Predictions, view: BinaryView | None) -> Metrics:
     """Metrics of classes that exclude each other.
 
     Accuracy, log-loss, and over one-vs-rest views of the classes the means of precision, recall, F1 and AUC (with
@@ -35,8 +36,8 @@ def score_single_label(predictions: Predictions, negative: str | None) -> Metric
     Probabilities of a fit that weighs the classes alike do not follow the classes' shares, which both `brier` and
     `calibration_error` count against it.
 
-    With `negative` (the class that means healthy) also the binary view: that class against all others
-    taken together, decided by whether the most probable class is another one.
+    With `view` also the binary metrics of one class against all others taken together, decided by the most probable
+    class.
     """
     truth = predictions.table["truth"].to_numpy(dtype=np.int64)
     decision = predictions.table["decision"].to_numpy(dtype=np.int64)
@@ -60,9 +61,10 @@ def score_single_label(predictions: Predictions, negative: str | None) -> Metric
     for name, values in {"precision": precision, "recall": recall, "f1": f1, "auc": areas}.items():
         metrics |= _by_label(name, predictions.labels, values)
     metrics |= _at_95_specificity(predictions, is_truth.astype(np.float64), predictions.labels)
-    if negative is not None:
-        index = predictions.labels.index(negative)
-        metrics |= _binary(truth != index, decision != index, 1.0 - scores[index])
+    if view is not None:
+        labels = predictions.labels
+        is_ill, called_ill = (view.positive(classes, labels) for classes in (truth, decision))
+        metrics |= _binary(is_ill, called_ill, view.score(scores.T, labels))
     return _blank_for_nan(metrics)
 
 
@@ -121,15 +123,15 @@ def undefined_notes(metrics: Metrics) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def decisions(predictions: Predictions, negative: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def decisions(predictions: Predictions, view: BinaryView | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Whether each decision is right, and whether it is one at all (truth and score known).
 
-    Both bool, [N, 1] for single-label and [N, labels] for multi-label predictions. With `negative`, a class of a
-    single-label task, it is the decision between that class and all others.
+    Both bool, [N, 1] for single-label and [N, labels] for multi-label predictions. With `view`, of a single-label
+    task, it is the decision between its class and all others.
     """
-    if negative is not None:
-        index = predictions.labels.index(negative)
-        ill, called_ill = (predictions.table[name].to_numpy() != index for name in ("truth", "decision"))
+    if view is not None:
+        columns = (predictions.table[name].to_numpy() for name in ("truth", "decision"))
+        ill, called_ill = (view.positive(classes, predictions.labels) for classes in columns)
         return (ill == called_ill)[:, None], np.ones((len(ill), 1), dtype=bool)
     if predictions.exclusive:
         right = predictions.table["truth"].to_numpy() == predictions.table["decision"].to_numpy()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from ...foundation.settings import Settings
 from ...training.probe import ProbeSettings
 from ...training.settings import TrainingSettings
 from ..features import FeatureSettings
+from .binary_view import BinaryView
 
 
 class LabelSettings(Settings):
@@ -19,12 +20,35 @@ class LabelSettings(Settings):
         policy: uncertain labels become 1 (ones), 0 (zeros), are left out (ignore), or 1 for Edema and
             Atelectasis and 0 for the rest (mixed).
         main: labels averaged in `auc`; empty averages all.
-        negative: class that means healthy, for the binary view of single-label tasks.
+        readers: of datasets that several readers labelled: a finding counts as present where any of them, the
+            majority, or all (consensus) saw it. None where the dataset states one label an image.
+        negative: class that means healthy, for the binary view of single-label tasks: all others are the finding.
+        positive: class that is the finding, for the same view the other way round: all others mean healthy. One of
+            the two at most; an empty text is none.
     """
 
     policy: Literal["ones", "zeros", "ignore", "mixed"] = "ones"
     main: tuple[str, ...] = ()
+    readers: Literal["any", "majority", "consensus"] | None = None
     negative: str | None = None
+    positive: str | None = None
+
+    @property
+    def view(self) -> BinaryView | None:
+        """The binary view of a single-label task, where it has one."""
+        label = self.positive or self.negative
+        return None if label is None else BinaryView(label, is_finding=label == self.positive)
+
+    @field_validator("negative", "positive")
+    @classmethod
+    def _none_where_empty(cls, label: str | None) -> str | None:
+        return label or None
+
+    @model_validator(mode="after")
+    def _one_view(self) -> Self:
+        if self.negative is not None and self.positive is not None:
+            raise ValueError(f"negative {self.negative!r} and positive {self.positive!r}: empty one of the two")
+        return self
 
 
 class DrawSettings(Settings):

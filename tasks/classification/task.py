@@ -79,6 +79,10 @@ class ClassificationTask(Task):
         from ...training.device import resolve_device, resolve_precision
 
         settings = self.settings.model_dump(mode="json")
+        # What a dataset has no use for must not stand in the records of its trials.
+        for name in ("readers", "positive"):
+            if settings["labels"][name] is None:
+                settings["labels"].pop(name)
         # What the other protocol needs must not make this one's trials look changed.
         if trial.protocol == "frozen":
             for name in ("training", "augmentation", "balance"):
@@ -103,7 +107,8 @@ class ClassificationTask(Task):
         return self.settings.training.epochs * per_epoch + len(split.test)
 
     def select(self, radiographs: Radiographs) -> Radiographs:
-        named = (*self.settings.labels.main, *filter(None, [self.settings.labels.negative]))
+        view = self.settings.labels.view
+        named = (*self.settings.labels.main, *([] if view is None else [view.label]))
         for label in named:
             if label not in radiographs.labels:
                 raise UserError(f"setting labels: {self.meta.name}: {unknown_name('label', label, radiographs.labels)}")
@@ -117,10 +122,13 @@ class ClassificationTask(Task):
         return draw(radiographs, trial, self.meta.version, self.settings.draw)
 
     def targets(self, radiographs: Radiographs) -> np.ndarray:
-        """Label values [N, L] after the policy for uncertain ones: 1, 0, or NaN for not to be used."""
+        """Label values [N, L] after the policies for uncertain ones and for readers who differ: 1, 0, or NaN for not
+        to be used."""
         from ...data.label_policy import apply_policy
 
-        return apply_policy(radiographs.targets(), self.settings.labels.policy, radiographs.labels)
+        labels = self.settings.labels
+        readers = labels.readers or "majority"
+        return apply_policy(radiographs.targets(), labels.policy, radiographs.labels, readers=readers)
 
     def run(self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context) -> Iterator[TrialResult]:
         from .finetune import finetune
@@ -141,7 +149,7 @@ class ClassificationTask(Task):
         from .scores import score_multi_label, score_single_label
 
         if predictions.exclusive:
-            return score_single_label(predictions, self.settings.labels.negative)
+            return score_single_label(predictions, self.settings.labels.view)
         return score_multi_label(predictions, self.settings.labels.main or predictions.labels)
 
     def paired(self, a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
@@ -153,9 +161,7 @@ class ClassificationTask(Task):
         from .weighted import weighted_metric
 
         labels = self.settings.labels
-        return weighted_metric(predictions, metric, labels.main, labels.negative) or super().weighted(
-            predictions, metric
-        )
+        return weighted_metric(predictions, metric, labels.main, labels.view) or super().weighted(predictions, metric)
 
     def about(self, metric: str) -> str:
         main = self.settings.labels.main

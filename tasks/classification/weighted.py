@@ -12,13 +12,14 @@ from .scores import LEAST_PROBABILITY, by_study, decisions
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
+    from .binary_view import BinaryView
 
 # Whole weights [B, N] -> values [B], NaN where undefined.
 Weighted = Callable[[np.ndarray], np.ndarray]
 
 
 def weighted_metric(
-    predictions: Predictions, metric: str, main: Sequence[str] = (), negative: str | None = None
+    predictions: Predictions, metric: str, main: Sequence[str] = (), view: BinaryView | None = None
 ) -> Weighted | None:
     """The array form of a metric of `score_single_label` or `score_multi_label`; None where it has none.
 
@@ -26,7 +27,7 @@ def weighted_metric(
         predictions: of one trial, N rows.
         metric: its name.
         main: labels of the means of multi-label tasks; all where empty.
-        negative: class that means healthy, for the binary metrics of single-label tasks.
+        view: for the binary metrics of single-label tasks.
     """
     name, _, label = metric.partition("/")
     if label and label not in predictions.labels:
@@ -51,8 +52,8 @@ def weighted_metric(
         return _ratio(-np.log(np.maximum(of_truth, LEAST_PROBABILITY)), np.ones(len(truth)))
     if metric == "brier":
         return _brier(predictions, chosen)
-    if predictions.exclusive and negative is not None and metric in ("binary_accuracy", "binary_auc"):
-        return _binary(predictions, metric, predictions.labels.index(negative))
+    if predictions.exclusive and view is not None and metric in ("binary_accuracy", "binary_auc"):
+        return _binary(predictions, metric, view)
     return None
 
 
@@ -127,13 +128,13 @@ def _brier(predictions: Predictions, chosen: Sequence[int]) -> Weighted:
     return mean
 
 
-def _binary(predictions: Predictions, metric: str, negative: int) -> Weighted:
-    is_ill = predictions.table["truth"].to_numpy() != negative
+def _binary(predictions: Predictions, metric: str, view: BinaryView) -> Weighted:
+    is_ill = view.positive(predictions.table["truth"].to_numpy(), predictions.labels)
     if metric == "binary_auc":
         if not 0 < is_ill.sum() < len(is_ill):
             return lambda weights: np.full(len(weights), np.nan)
-        return weighted_auc(is_ill, 1.0 - predictions.array("scores")[:, negative])
-    right, known = decisions(predictions, predictions.labels[negative])
+        return weighted_auc(is_ill, view.score(predictions.array("scores"), predictions.labels))
+    right, known = decisions(predictions, view)
     return _ratio(right[:, 0], known[:, 0])
 
 

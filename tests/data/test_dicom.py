@@ -277,7 +277,7 @@ def test_no_pixel_data_is_an_error(tmp_path: Path):
 def test_several_frames_are_an_error(tmp_path: Path):
     dataset = radiograph_dataset(EIGHT, NumberOfFrames=2)
     dataset.PixelData *= 2
-    assert message(write(dataset, tmp_path / "a.dcm")) == "2 frames; a radiograph has one"
+    assert message(write(dataset, tmp_path / "a.dcm")).startswith("2 frames; a radiograph has one")
 
 
 def test_thirty_two_bits_are_an_error(tmp_path: Path):

@@ -187,7 +187,7 @@ def test_missing_file_and_folder_are_named(tmp_path: Path):
         (b"<!DOCTYPE html>\n<html>", "not an image: it begins with '<!DOCTYPE html>'"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "not an image: it begins with 'version https://git-lfs.'"),
         (bytes(500), r"not an image: it begins with '\x00\x00"),
-        (b"GIF89a" + bytes(50), "a GIF file; PNG, JPEG, BMP, TIFF and DICOM can be read"),
+        (b"GIF89a" + bytes(50), "a GIF file; PNG, JPEG, BMP, TIFF, DICOM and MetaImage can be read"),
         (b"PK\x03\x04" + bytes(50), "a zip file"),
     ],
 )
@@ -212,6 +212,54 @@ def test_several_frames_are_an_error(tmp_path: Path):
 
 def test_real_pixels_are_not_integers_and_are_an_error(tmp_path: Path):
     message(stored(Image.fromarray(GREY.astype(np.float32)), tmp_path / "image.tiff"))
+
+
+def raw_film(path: Path, values: np.ndarray, order: str = ">") -> Path:
+    path.write_bytes(values.astype(f"{order}u2").tobytes())
+    return path
+
+
+def test_a_raw_film_of_jsrt_is_turned_round_and_its_lungs_become_dark(tmp_path: Path):
+    stored = RANDOM.integers(0, 4096, (2048, 2048)).astype(np.uint16)
+    stored[0, :3] = 0, 4095, 258
+    for name in ("JPCLN001.IMG", "jpcnn001.img"):
+        image = read_image(raw_film(tmp_path / name, stored))
+        assert image.dtype == np.uint16
+        assert image.dtype.isnative
+        np.testing.assert_array_equal(image[0, :3], [4095, 0, 3837])
+        np.testing.assert_array_equal(image, 4095 - stored)
+
+
+def test_a_film_is_turned_by_one_function_whatever_its_brightest_value(tmp_path: Path):
+    stored = np.full((2048, 2048), 1000, np.uint16)
+    stored[5, 7] = 3000
+    image = read_image(raw_film(tmp_path / "JPCLN001.IMG", stored))
+    assert image[0, 0] == 3095
+    assert image[5, 7] == 1095
+
+
+def test_a_film_that_begins_like_dicom_is_still_a_film(tmp_path: Path):
+    stored = np.zeros((2048, 2048), np.uint16)
+    stored[0, 0] = 0x0800
+    assert read_image(raw_film(tmp_path / "JPCLN001.IMG", stored))[0, 0] == 4095 - 0x0800
+
+
+def test_a_film_with_swapped_bytes_cut_or_constant_is_an_error(tmp_path: Path):
+    path, stored = tmp_path / "JPCLN001.IMG", np.full((2048, 2048), 1000, np.uint16)
+    stored[0, 0] = 1
+    assert "were its bytes swapped?" in message(raw_film(path, stored, "<"))
+    assert message(raw_film(path, stored[:-1])) == "truncated or no raw image of JSRT: 8384512 of 8388608 bytes"
+    assert message(raw_film(path, stored[1:].repeat(2))).startswith("truncated or no raw image of JSRT")
+    assert message(raw_film(path, stored * 0)) == "constant value 4095 everywhere: no radiograph"
+
+
+def test_the_ending_img_does_not_hide_another_format(tmp_path: Path):
+    path = stored(GREY, tmp_path / "image.png").rename(tmp_path / "image.IMG")
+    np.testing.assert_array_equal(read_image(path), GREY)
+
+
+def test_raw_bytes_under_another_name_are_no_image(tmp_path: Path):
+    assert "not an image" in message(raw_film(tmp_path / "film.raw", np.full((2048, 2048), 0x0102, np.uint16)))
 
 
 def test_real_files_equal_pillow(realdata: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import signal
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from cxrbench.data import Radiographs, images, prepare_images, read_image
+from cxrbench.data import Radiographs, decoding, images, prepare_images, read_image
 from cxrbench.data.preprocessing import preprocess
 from cxrbench.foundation.errors import UserError
 
@@ -63,7 +64,7 @@ def test_another_row_order_and_other_labels_find_the_same_cache(
     dataset: Radiographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     first = prepare_images(dataset, 32, cache=tmp_path / "cache")
-    monkeypatch.setattr(images, "read_with_padding", lambda path: pytest.fail("decoded again"))
+    monkeypatch.setattr(decoding, "read_with_padding", lambda path, shrinks_to: pytest.fail("decoded again"))
     turned = replace(dataset, samples=dataset.samples.iloc[::-1].reset_index(drop=True).assign(Edema=1.0))
     second = prepare_images(turned, 32, cache=tmp_path / "cache")
     assert second.key == first.key
@@ -78,7 +79,7 @@ def test_the_key_follows_size_preset_version_and_content(
         return prepare_images(dataset, size, preset, cache=tmp_path / "cache").key  # type: ignore[arg-type]
 
     keys = [key(), key(), key(33), key(32, "paper")]
-    monkeypatch.setattr(images, "PREPROCESSING_VERSION", 2)
+    monkeypatch.setattr(images, "PREPROCESSING_VERSION", -1)
     keys.append(key())
     Image.fromarray(RANDOM.integers(0, 256, (50, 70)).astype(np.uint8)).save(dataset.root / "i07.png")
     keys.append(key())
@@ -103,27 +104,54 @@ def test_all_unreadable_images_are_one_error(dataset: Radiographs, tmp_path: Pat
         prepare_images(dataset, 32, cache=tmp_path / "cache")
     root = re.escape(str(dataset.root))
     assert re.fullmatch(
-        rf"4 of 41 images cannot be read: {root}/i03\.png: empty file \(0 bytes\); {root}/i11\.png: not an image.*; "
-        rf"{root}/i12\.png: at least 99 % of it has the constant value 0: no radiograph; …\nreplace .*",
+        rf"small: 4 of 41 images cannot be read:\n  {root}/i03\.png: empty file \(0 bytes\)"
+        rf"\n  {root}/i11\.png: not an image.*\n  {root}/i12\.png: at least 99 % .* constant value 0: no radiograph"
+        rf"\n  {root}/i30\.png: truncated PNG.*\nmend the files, or go on without them: --skip-unreadable",
         str(caught.value),
     )
     assert not [path for path in (tmp_path / "cache" / "images").iterdir() if path.suffix == ""]
     (dataset.root / "i03.png").write_bytes(whole)
-    with pytest.raises(UserError, match=r"^3 of 41 images"):
+    with pytest.raises(UserError, match=r"^small: 3 of 41 images"):
         prepare_images(dataset, 32, cache=tmp_path / "cache")
 
 
 def test_one_unreadable_image_is_named(dataset: Radiographs, tmp_path: Path):
     (dataset.root / "x.dcm").write_bytes(b"")
-    with pytest.raises(UserError, match=r"^.*/x\.dcm: empty file \(0 bytes\); replace the file or take its row out"):
+    with pytest.raises(UserError, match=r"^small: .*/x\.dcm: empty file \(0 bytes\); mend the file, or go on without"):
         prepare_images(dataset, 32, cache=tmp_path / "cache")
 
 
-def test_a_dataset_of_no_images_at_all_is_not_tried_to_its_end(tmp_path: Path):
-    for number in range(2000):
+def test_up_to_twenty_unreadable_images_are_named_and_all_are_counted(dataset: Radiographs, tmp_path: Path):
+    for number in range(30):
+        (dataset.root / f"i{number:02}.png").write_text("<html>")
+    with pytest.raises(UserError) as caught:
+        prepare_images(dataset, 32, cache=tmp_path / "cache")
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "small: 30 of 41 images cannot be read:"
+    assert [line.split(":")[0] for line in lines[1:21]] == [f"  {dataset.root}/i{i:02}.png" for i in range(20)]
+    assert lines[21] == "  ... and 10 more"
+
+
+def test_a_dataset_of_no_images_at_all_is_not_tried_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decoding, "MOST_FAILURES", 50)
+    monkeypatch.setattr(images, "MOST_FAILURES", 50)
+    for number in range(500):
         (tmp_path / f"{number}.png").write_text("<html>")
-    with pytest.raises(UserError, match=r"^at least \d+ of 2000 images cannot be read"):
-        prepare_images(table(tmp_path, [f"{i}.png" for i in range(2000)]), 32, cache=tmp_path / "cache", workers=2)
+    with pytest.raises(UserError, match=r"^small: at least (64|96) of 500 images cannot be read"):
+        prepare_images(table(tmp_path, [f"{i}.png" for i in range(500)]), 32, cache=tmp_path / "cache", workers=2)
+
+
+def test_a_whole_cache_is_used_without_writing_anything(dataset: Radiographs, tmp_path: Path):
+    def state() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in [*(tmp_path / "cache").rglob("*"), tmp_path / "cache"]}
+
+    for file in dataset.root.iterdir():  # of files written a moment ago no hash is remembered
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    first = prepare_images(dataset, 32, cache=tmp_path / "cache")
+    (tmp_path / "cache" / "images" / f"{first.key}.lock").unlink()
+    before = state()
+    prepare_images(dataset, 32, cache=tmp_path / "cache")
+    assert state() == before
 
 
 @pytest.mark.parametrize(
@@ -154,9 +182,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import pandas as pd
-from cxrbench.data import Radiographs, prepare_images
+from cxrbench.data import Radiographs, decoding, prepare_images
 from cxrbench.foundation.progress import LineProgress
 
+decoding._WORTH_PROCESSES = int(sys.argv[3])
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 names = sorted(path.name for path in root.iterdir())
 samples = pd.DataFrame({"sample_id": names, "patient_id": names, "study_id": names, "path": names})
@@ -175,10 +204,13 @@ def many(tmp_path: Path) -> Path:
     return tmp_path / "many"
 
 
+@pytest.mark.parametrize("files", [1, 10**6], ids=["processes", "threads"])
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_while_decoding_it_ends_at_once_and_leaves_nothing_to_be_read(many: Path, tmp_path: Path, sent: int):
+def test_stopped_while_decoding_it_ends_at_once_and_leaves_nothing_to_be_read(
+    many: Path, tmp_path: Path, sent: int, files: int
+):
     cache = tmp_path / "cache"
-    command = [sys.executable, "-c", PROGRAM, str(many), str(cache)]
+    command = [sys.executable, "-c", PROGRAM, str(many), str(cache), str(files)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cxrbench.data.preprocessing import PRESETS, Preset, preprocess
+from cxrbench.data.preprocessing import PRESETS, Preset, preprocess, spare_factor
 from cxrbench.foundation.errors import UserError
 
 skimage_transform = pytest.importorskip("skimage.transform")
@@ -65,6 +65,24 @@ def test_shrinking_by_a_whole_factor_is_the_mean_over_boxes():
     image = RANDOM.integers(0, 65536, (256, 192)).astype(np.uint16)
     boxes = skimage_transform.downscale_local_mean(image.astype(np.float64), (4, 3))
     np.testing.assert_allclose(preprocess(image, 64), rescaled(boxes), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "factor"),
+    [((64, 64), 1), ((255, 900), 1), ((256, 256), 2), ((511, 9999), 2), ((512, 512), 4), ((2048, 4096), 16)],
+)
+def test_the_spare_factor_leaves_at_least_twice_the_size(shape: tuple[int, int], factor: int):
+    assert spare_factor(*shape, 64) == factor
+
+
+@pytest.mark.parametrize("shape", [(384, 384), (337, 403), (769, 641)])
+def test_boxes_averaged_beforehand_are_the_same_boxes(shape: tuple[int, int]):
+    image = RANDOM.integers(0, 65536, shape).astype(np.uint16)
+    factor = spare_factor(*shape, 64)
+    assert factor > 1
+    full = image[: shape[0] // factor * factor, : shape[1] // factor * factor]
+    boxes = skimage_transform.downscale_local_mean(full.astype(np.float64), (factor, factor))
+    np.testing.assert_allclose(preprocess(np.rint(boxes).astype(np.uint16), 64), preprocess(image, 64), atol=1)
 
 
 def test_fine_texture_does_not_alias():

@@ -1,4 +1,4 @@
-"""Draws of patients, leaks, and splits as CSV files."""
+"""Draws of patients, and leaks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from cxrbench.data.splits import (
     draw_patients,
     draw_split,
     hash_order,
-    read_split,
-    write_split,
 )
 from cxrbench.foundation.errors import RefusedError, UserError
 
@@ -129,35 +127,11 @@ def test_absent_labels_are_named() -> None:
     assert absent_labels(data, data.targets(), np.array([0, 1])) == ["b", "c"]
 
 
-def test_a_written_split_reads_back_equal(tmp_path: Path) -> None:
+def test_two_sides_that_are_the_same_are_refused_as_such() -> None:
     data = radiographs()
-    split = draw_split(data, KEY, 10, 0.2)
-    write_split(tmp_path / "split.csv", data, split)
-    back = read_split(tmp_path / "split.csv", data)
-    for role in ("train", "validation", "test"):
-        assert np.array_equal(getattr(back, role), getattr(split, role))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("sample,role\ns0,train\n", "no column sample_id"),
-        ("sample_id,role\ns0,training\n", "unknown role 'training'"),
-        ("sample_id,role\ns0,train\ns0,test\n", "'s0' is listed twice"),
-        ("sample_id,role\nzzz,train\n", "not in made_up, the first 'zzz'"),
-        ("sample_id,role\ns0,train\n", "no test images"),
-    ],
-)
-def test_a_wrong_split_file_is_one_line_that_names_it(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "split.csv").write_text(text)
-    with pytest.raises(UserError, match=message):
-        read_split(tmp_path / "split.csv", radiographs())
-
-
-def test_a_leaking_split_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "split.csv").write_text("sample_id,role\ns0,train\ns1,test\n")
-    with pytest.raises(RefusedError, match="p0"):
-        read_split(tmp_path / "split.csv", radiographs())
+    test = np.arange(300, 350)
+    with pytest.raises(RefusedError, match="validation and test are the same 50 patient_ids"):
+        check_split(data, Split(np.arange(300), test, test))
 
 
 def test_unknown_patients_are_split_by_image() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cxrbench.data import datasets
 from cxrbench.foundation.errors import RefusedError, UserError
 from cxrbench.results.grid import About, Entry, Grid
 from cxrbench.results.papers import layout_names, layout_of, paper_table
@@ -139,6 +140,12 @@ def test_contaminated_cells_are_flagged_and_the_note_says_so() -> None:
     assert any(note.startswith("‡") for note in grid.notes)
 
 
+def test_cells_of_a_dataset_with_images_left_out_are_flagged_and_counted() -> None:
+    grid = paper_table(layout_of("ifa-7"), draws("chess", [0.9], dataset={"name": "chexpert", "left_out": 1}), OURS)
+    assert cells(grid, "CheSS")["1 %"].left_out == 1
+    assert "¶ chexpert: 1 image left out (--skip-unreadable)." in grid.notes
+
+
 def test_several_settings_in_a_column_are_refused_until_one_is_chosen() -> None:
     other = draws("chess", [0.9], settings_hash="bbbbbbbb", settings={"image_size": 128})
     records = [*draws("scratch", [0.7]), *other]
@@ -220,7 +227,10 @@ def test_tables_agree_with_the_tasks_they_show(name: str) -> None:
         meta = tasks.get(place.task).meta
         assert place.variant in meta.variants
         assert place.protocol in meta.protocols
-        assert meta.metrics[place.metric.split("/")[0]] is not place.lower_is_better
+        metric, _, label = place.metric.partition("/")
+        assert meta.metrics[metric] is not place.lower_is_better
+        assert not label or label in datasets.get(meta.dataset).labels
+        assert meta.replicates[place.fraction] == place.replicates
         assert {place.paper_test, place.deciding_test} - {"", "pool t"} <= set(meta.tests)
 
 

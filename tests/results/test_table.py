@@ -91,6 +91,22 @@ def test_cells_of_encoders_that_saw_the_dataset_are_marked() -> None:
     assert "‡ The encoder saw images of this dataset in pretraining." in grid.notes
 
 
+def test_cells_of_a_dataset_with_images_left_out_are_marked_and_counted() -> None:
+    (shown,) = tables(replicates([0.7, 0.8], dataset={"name": "chexpert", "left_out": 3}), AUC)
+    grid = table_grid(shown)
+    assert grid.rows[0].entries[0].left_out == 3
+    assert "¶ chexpert: 3 images left out (--skip-unreadable)." in grid.notes
+    (whole,) = tables(replicates([0.7, 0.8]), AUC)
+    assert table_grid(whole).rows[0].entries[0].left_out == 0
+    assert not any("left out" in note for note in table_grid(whole).notes)
+
+
+def test_trials_with_and_without_images_left_out_are_never_averaged() -> None:
+    mixed = [record(), record(replicate=1, dataset={"name": "chexpert", "left_out": 1}, settings_hash="bbbbbbbb")]
+    with pytest.raises(RefusedError, match="records of 2 settings"):
+        tables(mixed, AUC)
+
+
 def test_shared_notes_are_shown_once_and_others_are_counted() -> None:
     shown = tables([record(notes=["a", "b"]), record(replicate=1, notes=["a"])], AUC)[0]
     assert (shown.notes, shown.trials_with_notes) == (("a",), 1)

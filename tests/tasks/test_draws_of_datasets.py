@@ -34,6 +34,8 @@ def check(task_name: str, radiographs: Radiographs) -> None:
             ]
             assert len({split.digest(radiographs) for split in splits}) == 1
             split = splits[0]
+            if not radiographs.patients_known:
+                assert np.array_equal(patients, ids)
             sides = [set(patients[rows]) for rows in (split.train, split.validation, split.test)]
             assert sum(len(side) for side in sides) == len(set.union(*sides))
             drawn.append((set(ids[split.train]), set(ids[split.validation]), set(ids[split.test])))
@@ -43,9 +45,10 @@ def check(task_name: str, radiographs: Radiographs) -> None:
             assert test == same_test
 
 
-def test_phantom_draws(tmp_path: Path) -> None:
-    write_phantom_dataset("chexpert", tmp_path / "data", 300, 32, rib_free=False)
-    check("chexpert", load("chexpert", tmp_path / "data"))
+@pytest.mark.parametrize("name", ["chexpert", "nih14", "vindr", "rsna_pneumonia"])
+def test_phantom_draws(name: str, tmp_path: Path) -> None:
+    write_phantom_dataset(name, tmp_path / "data", 150, 32, rib_free=False)
+    check(name, load(name, tmp_path / "data"))
 
 
 def test_draws_of_real_radiographs(realdata: Path) -> None:

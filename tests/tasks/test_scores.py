@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from cxrbench.data.radiographs import Radiographs
 from cxrbench.stats.scoring import calibration_error
+from cxrbench.tasks.classification.binary_view import BinaryView
 from cxrbench.tasks.classification.outcome import limits_of, predictions_of, thresholds_of
 from cxrbench.tasks.classification.scores import (
     POSITIVE_AT_95,
@@ -21,6 +22,8 @@ from cxrbench.tasks.classification.scores import (
 )
 from cxrbench.tasks.classification.task import METRICS
 from cxrbench.tasks.predictions import Predictions
+
+A_IS_HEALTHY = BinaryView("a", is_finding=False)
 
 
 def single(n: int = 200, classes: int = 3, seed: int = 0) -> Predictions:
@@ -60,7 +63,7 @@ def test_single_label_metrics_are_those_of_scikit_learn() -> None:
     predictions = single()
     truth, decision = predictions.table["truth"], predictions.table["decision"]
     scores = np.stack(predictions.table["scores"].to_list())
-    found = score_single_label(predictions, "a")
+    found = score_single_label(predictions, A_IS_HEALTHY)
     expected = {
         "accuracy": sk.accuracy_score(truth, decision),
         "balanced_accuracy": sk.balanced_accuracy_score(truth, decision),
@@ -74,6 +77,25 @@ def test_single_label_metrics_are_those_of_scikit_learn() -> None:
         "binary_f1": sk.f1_score(truth != 0, decision != 0),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_the_binary_view_of_a_finding_is_that_finding_against_the_rest() -> None:
+    predictions = single()
+    truth, decision = predictions.table["truth"] == 1, predictions.table["decision"] == 1
+    scores = np.stack(predictions.table["scores"].to_list())
+    found = score_single_label(predictions, BinaryView("b", is_finding=True))
+    expected = {
+        "binary_accuracy": sk.accuracy_score(truth, decision),
+        "binary_auc": sk.roc_auc_score(truth, scores[:, 1]),
+        "binary_precision": sk.precision_score(truth, decision),
+        "binary_recall": sk.recall_score(truth, decision),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    # The same class taken for healthy: the other side is looked for, and the AUC and the accuracy stay.
+    turned = score_single_label(predictions, BinaryView("b", is_finding=False))
+    assert turned["binary_auc"] == pytest.approx(found["binary_auc"])
+    assert turned["binary_accuracy"] == found["binary_accuracy"]
+    assert turned["binary_recall"] == pytest.approx(sk.recall_score(~truth, ~decision))
 
 
 def test_a_label_with_one_class_is_blank_and_left_out_of_the_mean() -> None:
@@ -185,7 +207,10 @@ def test_predictions_hold_what_validation_called_positive() -> None:
 
 
 def test_predictions_without_limits_have_no_sensitivity_at_95_specificity() -> None:
-    for found in (score_single_label(single(), "a"), score_multi_label(multi([[1], [0]], [[0.9], [0.1]]), ("a",))):
+    for found in (
+        score_single_label(single(), A_IS_HEALTHY),
+        score_multi_label(multi([[1], [0]], [[0.9], [0.1]]), ("a",)),
+    ):
         assert found["sensitivity_at_95_specificity"] is None
         assert found["specificity_reached/a"] is None
         assert undefined_notes(found) == ()
@@ -226,5 +251,8 @@ def test_unknown_truth_is_no_decision() -> None:
 
 
 def test_every_metric_with_a_direction_is_scored() -> None:
-    found = {**score_single_label(single(), "a"), **score_multi_label(multi([[1], [0]], [[0.9], [0.1]]), ("a",))}
+    found = {
+        **score_single_label(single(), A_IS_HEALTHY),
+        **score_multi_label(multi([[1], [0]], [[0.9], [0.1]]), ("a",)),
+    }
     assert set(METRICS) <= set(found)

@@ -33,7 +33,7 @@ def unknown_here_and_there(predictions: Predictions) -> Predictions:
 )
 def test_array_forms_score_as_repeated_rows_do(task: str, predictions: Predictions, metric: str) -> None:
     labels = tasks.get(task).settings.labels  # type: ignore[attr-defined]
-    array_form = weighted_metric(predictions, metric, labels.main, labels.negative)
+    array_form = weighted_metric(predictions, metric, labels.main, labels.view)
     assert array_form is not None
     weights = np.random.default_rng(1).multinomial(len(predictions.table), np.full(120, 1 / 120), size=5)
     weights = np.concatenate([np.ones((1, 120), dtype=weights.dtype), weights])

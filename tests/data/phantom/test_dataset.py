@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxrbench.data.card import DatasetCard
 from cxrbench.data.phantom.case import PhantomCase, PhantomPlan, PhantomRequest
 from cxrbench.data.phantom.dataset import (
     PhantomSpec,
     parse_phantom,
     phantom_folder,
-    run_lengths,
     write_phantom_dataset,
 )
 from cxrbench.data.phantom.drawing import VERSION, draw
 from cxrbench.data.phantom.marker import is_phantom
 from cxrbench.data.radiographs import Radiographs
+from cxrbench.data.reading import Reading
 from cxrbench.data.source import Source, datasets, load
 from cxrbench.foundation.errors import UserError
 
@@ -28,14 +29,12 @@ class Tiny(Source):
     """A dataset of numbered PNGs."""
 
     name = "tiny_phantom_test"
-    title = "Tiny"
-    licence = "none"
-    citation = "none"
+    card = DatasetCard(title="Tiny", licence="none", citation="none")
     labels = ("mass",)
     exclusive = False
     fails = False
 
-    def read(self, root: Path) -> Radiographs:
+    def read(self, root: Path, reading: Reading) -> Radiographs:
         files = sorted(root.glob("*.png"))
         columns = {"sample_id": [file.stem for file in files], "path": [file.name for file in files]}
         return Radiographs(self.name, root, pd.DataFrame(columns), self.labels, self.exclusive)
@@ -86,13 +85,6 @@ def test_masks_are_those_that_were_drawn(tiny: Tiny, tmp_path: Path) -> None:
         assert row["finding"] == finding
         assert np.array_equal(flat.reshape(row["width"], row["height"]).T.astype(bool), mask)
     assert not (tmp_path / "p" / "phantom" / "rib_free").exists()
-
-
-def test_run_lengths_go_down_the_columns_and_begin_with_zeros() -> None:
-    mask = np.array([[1, 0, 0], [0, 1, 0]], dtype=bool)
-    assert run_lengths(mask) == [0, 1, 2, 1, 2]
-    assert run_lengths(np.zeros((2, 2), bool)) == [4]
-    assert run_lengths(np.ones((2, 2), bool)) == [0, 4]
 
 
 def test_a_folder_with_files_is_never_overwritten(tiny: Tiny, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from cxrbench.data.phantom.case import PhantomCase
-from cxrbench.data.source import datasets
+from cxrbench.data.reading import Reading
+from cxrbench.data.source import datasets, load
 from cxrbench.data.sources.chexpert import CheXpert
 from cxrbench.foundation.errors import UserError
 
@@ -76,7 +77,8 @@ def make_batches(parent: Path, with_train_level: bool) -> Path:
 
 
 def read(root: Path):
-    return CheXpert().read(root)
+    """As a run reads it: anything wrong is an error."""
+    return load("chexpert", root)
 
 
 def test_it_is_registered_and_has_the_released_columns() -> None:
@@ -166,16 +168,19 @@ def edit(name: str, old: str, new: str):
         ),
         (
             edit("train.csv", "0.0,-1.0", "0.0,-2"),
-            r"train\.csv, row 2, column 'Lung Opacity': value '-2.0' is not one of",
+            r"train\.csv, row 2: column 'Lung Opacity': value '-2.0' is not one of",
         ),
-        (edit("valid.csv", "0.0,-1.0", "0.0,maybe"), r"valid\.csv, row 2, column 'Lung Opacity': value 'maybe'"),
-        (edit("train.csv", "view2_lateral", "view2_oblique"), r"train\.csv, row 4, column 'Path': .*view2_oblique"),
+        (edit("valid.csv", "0.0,-1.0", "0.0,maybe"), r"valid\.csv, row 2: column 'Lung Opacity': value 'maybe'"),
+        (edit("train.csv", "view2_lateral", "view2_oblique"), r"train\.csv, row 4: column 'Path': .*view2_oblique"),
         (
             edit("train.csv", "view2_lateral", "view1_frontal"),
-            "1 images more than once: train/patient00002/study1/view1",
+            r"train\.csv, row 4: train/patient00002/study1/view1_frontal is listed before; keep one",
         ),
-        (lambda tree: (tree / "train" / TRAIN[1]).unlink(), "lists 1 images that are not below .*patient00002/study1"),
-        (lambda tree: shutil.rmtree(tree / "train"), "lists 4 images that are not below"),
+        (
+            lambda tree: (tree / "train" / TRAIN[1]).unlink(),
+            "no image train/patient00002/study1/view1_frontal, though a table lists it; complete the copy, or go on",
+        ),
+        (lambda tree: (tree / "train.csv").write_text("Path\n"), "lacks the columns No Finding"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, change, said: str) -> None:
@@ -184,6 +189,39 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, change, said: str) -
     with pytest.raises(UserError, match=said) as caught:
         read(tree)
     assert "\n" not in str(caught.value)
+
+
+def test_many_problems_are_counted_in_one_error_and_none_is_lost(tmp_path: Path) -> None:
+    tree = make_small(tmp_path / SMALL)
+    edit("train.csv", "0.0,-1.0", "0.0,maybe")(tree)
+    edit("train.csv", "view2_lateral", "view2_oblique")(tree)
+    (tree / "valid" / VALID[0]).unlink()
+    with pytest.raises(UserError) as caught:
+        read(tree)
+    lines = str(caught.value).split("\n")
+    assert lines[0] == "chexpert: 3 problems (1 x unknown file name, 1 x unknown label, 1 x missing image):"
+    assert lines[-1] == "mend them, or go on without these images: --skip-unreadable"
+    assert len(lines) == 5
+    shutil.copytree(tree / "train" / "patient00001", tree / "valid" / "patient64541", dirs_exist_ok=True)
+    left = load("chexpert", tree, skip_unreadable=True)
+    assert left.samples["sample_id"].tolist() == [
+        "train/patient00002/study1/view1_frontal",
+        "train/patient00002/study2/view1_frontal",
+        "valid/patient64541/study1/view1_frontal",
+    ]
+    assert left.left_out is not None
+    assert left.left_out["sample_id"].tolist() == [
+        "train/CheXpert-v1.0-small/train/patient00002/study1/view2_oblique.jpg",
+        "train/patient00001/study1/view1_frontal",
+    ]
+
+
+def test_a_table_of_which_no_row_is_known_is_not_read(tmp_path: Path) -> None:
+    tree = make_small(tmp_path / SMALL)
+    table = tree / "train.csv"
+    table.write_text(table.read_text().replace("view", "look"))
+    with pytest.raises(UserError, match=r"train\.csv, row 2, column 'Path': .* nor does any other; correct them"):
+        read(tree)
 
 
 def test_two_copies_are_not_guessed_between(tmp_path: Path) -> None:
@@ -223,15 +261,15 @@ def test_a_phantom_reads_back_with_the_real_tables_pattern_of_values(plan, tmp_p
     source.write_phantom((PhantomCase(ask, black) for ask in plan), tmp_path)
     assert (tmp_path / SMALL / "train.csv").read_text().split("\n", 1)[0] == HEADER
     assert "Sex" not in (tmp_path / SMALL / "test_labels.csv").read_text().split("\n", 1)[0]
-    found = source.read(tmp_path)
+    found = source.read(tmp_path, Reading())
     samples = found.samples
     wanted = {(f"patient{a.patient:05d}", f"study{a.study}", f"view{a.image}_{a.view}", a.split) for a in plan}
     parts = samples["sample_id"].str.split("/")
     assert {(p[1], p[2], p[3], s) for p, s in zip(parts, samples["split"], strict=True)} == wanted
     train = samples[samples["split"] == "train"]
     for label in ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"):
-        for value, stated in ((1, train[label] == 1), (0, train[label] == 0), (-1, train[label] == -1)):
-            real = CheXpert.full_counts[f"train/{label}={value}"] / 223_414
+        for value, stated in (("", train[label] == 1), ("=0", train[label] == 0), ("=-1", train[label] == -1)):
+            real = CheXpert.card.counts[f"train/{label}{value}"] / 223_414
             assert stated.mean() == pytest.approx(real, abs=0.05), (label, value)
     assert set(train["No Finding"].dropna()) == {1.0}
     # Views of a study share its report.
@@ -251,9 +289,9 @@ def test_a_phantom_of_three_images_has_all_three_sets(tmp_path: Path) -> None:
 
 
 def test_known_counts_add_up() -> None:
-    counts = CheXpert.full_counts
+    counts = CheXpert.card.counts
     for label in ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion"):
-        assert sum(counts[f"train/{label}={value}"] for value in ("1", "0", "-1", "blank")) == counts["train/images"]
+        assert sum(counts[f"train/{label}{value}"] for value in ("", "=0", "=-1", "=blank")) == counts["train/images"]
 
 
 def test_tables_are_read_as_pandas_reads_them(tmp_path: Path) -> None:

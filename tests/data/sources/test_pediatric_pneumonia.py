@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cxrbench.data.phantom.case import PhantomCase
-from cxrbench.data.source import datasets
+from cxrbench.data.reading import Reading
+from cxrbench.data.source import datasets, load
 from cxrbench.data.sources.pediatric_pneumonia import PediatricPneumonia
 from cxrbench.foundation.errors import UserError
 
@@ -29,7 +30,8 @@ def grow(tree: Path, files: dict[str, list[str]] = FILES) -> Path:
 
 
 def read(root: Path):
-    return PediatricPneumonia().read(root)
+    """As a run reads it: anything wrong is an error."""
+    return load("pediatric_pneumonia", root)
 
 
 def test_it_is_registered() -> None:
@@ -93,12 +95,22 @@ def test_an_image_both_in_val_and_in_train_is_counted_once(tmp_path: Path) -> No
     ("change", "said"),
     [
         (lambda tree: shutil.rmtree(tree / "train"), "no folder with train/ and test/"),
-        (lambda tree: shutil.rmtree(tree / "test" / "PNEUMONIA"), "test/PNEUMONIA; complete the copy"),
-        (lambda tree: (tree / "test/NORMAL/IM-0001-0001.jpeg").unlink(), "test/NORMAL holds no image"),
-        (lambda tree: (tree / "test/PNEUMONIA/person1_virus_2.jpeg").unlink(), "holds no viral image"),
-        (lambda tree: (tree / "train/NORMAL/holiday.jpeg").touch(), "1 images are not named .*: holiday.jpeg"),
-        (lambda tree: (tree / "train/NORMAL/person3_virus_2.jpeg").touch(), "not named .*: person3_virus_2.jpeg"),
-        (lambda tree: (tree / "train/NORMAL/IM-0115-0001.png").touch(), "more than once: train/NORMAL/IM-0115-0001"),
+        (lambda tree: shutil.rmtree(tree / "test" / "PNEUMONIA"), "test: no bacterial and no viral image; complete"),
+        (lambda tree: (tree / "test/NORMAL/IM-0001-0001.jpeg").unlink(), "test: no normal image; complete the copy"),
+        (lambda tree: (tree / "test/PNEUMONIA/person1_virus_2.jpeg").unlink(), "no viral image"),
+        (
+            lambda tree: (tree / "train/NORMAL/holiday.jpeg").touch(),
+            r"NORMAL/holiday\.jpeg: is not named .* mend it, or go on without",
+        ),
+        (lambda tree: (tree / "train/NORMAL/person3_virus_2.jpeg").touch(), r"person3_virus_2\.jpeg: is not named"),
+        (
+            lambda tree: (tree / "train/NORMAL/IM-0115-0001.png").touch(),
+            r"IM-0115-0001\.png: train/NORMAL/IM-0115-0001 is there with another suffix; keep one",
+        ),
+        (
+            lambda tree: shutil.rmtree(tree) or grow(tree, {key: ["x.jpeg"] for key in FILES}),
+            "under its original name; complete it",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, change, said: str) -> None:
@@ -117,7 +129,7 @@ def test_two_copies_side_by_side_are_not_guessed_between(tmp_path: Path) -> None
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no folder with train/ and test/"):
+    with pytest.raises(UserError, match=r"no folder .*nowhere"):
         read(tmp_path / "nowhere")
 
 
@@ -127,7 +139,7 @@ def test_a_phantom_has_the_official_proportions_and_reads_back_equal(tmp_path: P
     assert plan == source.plan_phantom(400, seed=3)
     assert plan != source.plan_phantom(400, seed=4)
     source.write_phantom((PhantomCase(ask, np.zeros((8, 8), np.uint8)) for ask in plan), tmp_path)
-    found = source.read(tmp_path)
+    found = source.read(tmp_path, Reading())
     assert len(found) == len(plan) == 400
     totals = found.samples.groupby("split")[list(found.labels)].sum()
     np.testing.assert_allclose(totals.loc["train"] / 300, np.array([1341, 2530, 1345]) / 5216, atol=0.015)
@@ -151,6 +163,6 @@ def test_the_real_set_has_the_published_counts_and_shares_no_patient(realdata: P
     assert list(totals.loc["test"]) == [234, 242, 148]
     for split in ("train", "test"):
         for label in found.labels:
-            assert totals.at[split, label] == PediatricPneumonia.full_counts[f"{split}/{label}"]
+            assert totals.at[split, label] == PediatricPneumonia.card.counts[f"{split}/{label}"]
     of_split = found.samples.groupby("split")["patient_id"].agg(set)
     assert not of_split["train"] & of_split["test"]

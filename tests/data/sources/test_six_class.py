@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import pandas as pd
 import pytest
 
 from cxrbench.data.phantom.case import PhantomCase
-from cxrbench.data.source import datasets
+from cxrbench.data.reading import Reading
+from cxrbench.data.source import datasets, load
 from cxrbench.data.sources.six_class import SixClass
 from cxrbench.foundation.errors import UserError
 
@@ -26,16 +28,17 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "label", "patient_id", "split"])
 
 
-def lay_out(root: Path, rows: pd.DataFrame) -> Path:
+def lay_out(root: Path, rows: pd.DataFrame, more: Iterable[str] = ()) -> Path:
     (root / "images").mkdir(parents=True)
-    for image in table()["image"]:
+    for image in [*table()["image"], *more]:
         (root / "images" / image).touch()
     rows.to_csv(root / "labels.csv", index=False)
     return root
 
 
 def read(root: Path):
-    return SixClass().read(root)
+    """As a run reads it: anything wrong is an error."""
+    return load("six_class", root)
 
 
 def test_it_is_registered() -> None:
@@ -91,24 +94,88 @@ def test_folders_are_read_and_say_that_patients_are_unknown(tmp_path: Path) -> N
     ("change", "said"),
     [
         (lambda rows: rows.rename(columns={"patient_id": "PatientID"}), "lacks the columns patient_id"),
+        (lambda rows: rows.assign(view="oblique")[:1], "column 'view': 'oblique' is not known"),
         (
-            lambda rows: rows.replace("nodule", "noduel"),
-            r"row 3, column 'label': 'noduel' is not known; did you mean 'nod",
+            lambda rows: pd.concat([rows, rows[:1]]),
+            "row 20: train_normal is listed before; keep one; mend it, or go on without these images",
         ),
-        (lambda rows: rows.replace("val", "valid"), r"row 8, column 'split': 'valid' is not known; did you mean 'val'"),
-        (lambda rows: rows.assign(view="oblique"), "column 'view': 'oblique'"),
-        (lambda rows: rows.replace("train_nodule.png", "gone.png"), "1 images that are not below .*: images/gone.png"),
-        (lambda rows: rows.replace("003", None), "row 5: patient_id is blank"),
-        (lambda rows: rows.replace("train_nodule.png", None), "row 3: image is blank"),
-        (lambda rows: pd.concat([rows, rows[:1]]), "1 images more than once: train_normal"),
-        (lambda rows: rows[rows["image"] != "val_nodule.png"], "no image of val/nodule"),
+        (lambda rows: rows[rows["image"] != "val_nodule.png"], "labels.csv: no image of val/nodule; train, val and"),
+        (lambda rows: rows.assign(image=None), "column image is blank throughout"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, change, said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         read(lay_out(tmp_path, change(table())))
     assert "labels.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows.replace("train_nodule.png", "gone.png"), "no image gone, though a table lists it"),
+        (lambda rows: rows.replace("train_nodule.png", None), "labels.csv, row 3: column 'image' is blank; fill it in"),
+        (lambda rows: rows.replace("003", None), "labels.csv, row 5: column 'patient_id' is blank; fill it in"),
+        (
+            lambda rows: rows.replace("train_nodule.png", "../../etc/passwd"),
+            "labels.csv, row 3: 'images/../../etc/passwd' leads out of the dataset's folder",
+        ),
+        (
+            lambda rows: rows.where(rows["image"] != "train_nodule.png", rows.replace("nodule", "noduel")),
+            "labels.csv, row 3: column 'label': 'noduel' is not known; did you mean 'nodule'?",
+        ),
+        (
+            lambda rows: rows.where(rows["image"] != "val_nodule.png", rows.replace("val", "valid")),
+            "labels.csv, row 9: column 'split': 'valid' is not known; did you mean 'val'?",
+        ),
+    ],
+)
+def test_a_wrong_row_is_named_and_can_be_left_out(tmp_path: Path, change, said: str) -> None:
+    # One more of each class, so that a wrong row empties none.
+    spare = table().assign(image="more_" + table()["image"], patient_id="9" + table()["patient_id"])
+    root = lay_out(tmp_path, pd.concat([change(table()), spare]), spare["image"])
+    with pytest.raises(UserError) as caught:
+        read(root)
+    assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+    left = load("six_class", root, skip_unreadable=True)
+    assert len(left) == 35
+    if "'image' is blank" not in said:
+        assert left.left_out is not None
+        assert said in left.left_out["reason"].iloc[0]
+    else:
+        assert "1 problems that concern no single image were passed over" in left.notes[0]
+
+
+def test_odd_names_are_names(tmp_path: Path) -> None:
+    names = [
+        "two words.png",
+        'it\'s "quoted".png',
+        "Lungenübersicht.png",
+        "肺.png",
+        "a,b.png",
+        "..hidden.png",
+        "x..y.png",
+    ]
+    rows = table()
+    rows.loc[: len(names) - 1, "image"] = names
+    found = read(lay_out(tmp_path, rows, names))
+    assert found.samples["path"].tolist()[: len(names)] == [f"images/{name}" for name in names]
+
+
+def test_a_table_may_be_parquet(tmp_path: Path) -> None:
+    root = lay_out(tmp_path, table())
+    wanted = read(root)
+    (root / "labels.csv").unlink()
+    table().to_parquet(root / "labels.parquet")
+    found = read(root)
+    pd.testing.assert_frame_equal(found.samples, wanted.samples)
+    assert found.layout == "labels.parquet"
+    table().replace("train_nodule.png", "gone.png").replace("val", "valid").to_parquet(root / "labels.parquet")
+    with pytest.raises(UserError, match=r"labels\.parquet, row 7: column 'split': 'valid'"):
+        read(root)
+    table().to_csv(root / "labels.csv")
+    with pytest.raises(UserError, match=r"has labels\.csv and labels\.parquet; take one away"):
+        read(root)
 
 
 def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
@@ -121,7 +188,7 @@ def test_a_phantom_is_unequal_in_train_balanced_elsewhere_and_reads_back_equal(t
     plan = source.plan_phantom(600, seed=1)
     pixels = np.random.default_rng(0).integers(0, 256, (600, 8, 8), dtype=np.uint8)
     source.write_phantom((PhantomCase(ask, image) for ask, image in zip(plan, pixels, strict=True)), tmp_path)
-    found = source.read(tmp_path)
+    found = source.read(tmp_path, Reading())
     totals = found.samples.groupby("split")[list(LABELS)].sum()
     assert totals.to_numpy().sum() == 600
     train = totals.loc["train"].to_numpy()

@@ -31,6 +31,7 @@ def test_what_is_missing_is_blank_and_unranked() -> None:
     undefined, not_run = absent["x", "b"], absent["w", "b"]
     assert (undefined["mean"], undefined["defined"], undefined["replicates"]) == ("", "0", "1")
     assert (not_run["mean"], not_run["replicates"], not_run["contaminated"]) == ("", "0", "")
+    assert not_run["left_out"] == ""
     assert {one["encoder"]: one["complete"] for one in found} == {"x": "false", "w": "false", "y": "true", "z": "true"}
     assert absent["x", "a"]["average_rank"] == ""
 

@@ -55,6 +55,19 @@ def test_synthetic_and_contaminated_numbers_are_labelled_in_every_form(form: str
     assert "SYNTHETIC" not in render(real, form)
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "latex"])
+def test_numbers_of_datasets_with_images_left_out_are_labelled_in_every_form(form: str) -> None:
+    without = {"name": "a_data", "left_out": 12}
+    records = (
+        trials("x", "a", [0.5], dataset=without) + trials("y", "a", [0.4], dataset=without) + trials("x", "b", [1])
+    )
+    (grid,) = grids_of(records)
+    assert [entry.left_out for entry in grid.rows[0].entries[-2:]] == [12, 0]
+    shown = render([grid], form)
+    assert shown.count(r"\rlap{$^{\P}$}" if form == "latex" else "¶") == (2 if form == "latex" else 3)
+    assert "12 images left out (-{}-skip-unreadable)" in shown or "12 images left out (--skip-unreadable)" in shown
+
+
 def test_a_wide_board_is_cut_between_tasks() -> None:
     records = grid_of({"x": [0.5] * 5, "y": [0.4] * 5}, "abcde")
     records += [one for name in "xy" for one in trials(name, "b", [0.5], fraction=10.0)]

@@ -27,7 +27,7 @@ from .grids import NASTY, small, wide
         ("\\~^", r"\textbackslash{}\textasciitilde{}\textasciicircum{}"),
         ("p < 0.05 > |", "p $<$ 0.05 $>$ $|$"),
         ("0.8 ± 0.1", r"0.8 $\pm$ 0.1"),
-        ("*†‡§", r"$^{*}$$^{\dagger}$$^{\ddagger}$$^{\S}$"),
+        ("*†‡§¶", r"$^{*}$$^{\dagger}$$^{\ddagger}$$^{\S}$$^{\P}$"),
         ("--row", "-{}-row"),
         ("[1] a", "{[}1{]} a"),
         ("é", "é"),

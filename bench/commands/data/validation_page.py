@@ -1,0 +1,112 @@
+"""A validation report on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from ....data.problems import SHOWN
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ....data.validation import Report
+
+_COLOURS = {
+    "complete": "green",
+    "partial": "yellow",
+    "more than a full copy": "red",
+    "not compared": "cyan",
+    "cannot be read": "red",
+}
+
+
+def print_report(report: Report, console: Console, json: Path | None = None) -> None:
+    """Print what was found, at most 20 problems a kind; `json` is the file that has them all."""
+    console.print(_facts(report))
+    if report.counts:
+        console.print()
+        console.print(_counts(report))
+    for kind, problems in report.by_kind().items():
+        console.print()
+        console.print(Text.assemble((kind, "bold red"), f"  {len(problems):,}"))
+        # Texts, not strings: nothing in a file's name is markup.
+        for problem in problems[:SHOWN]:
+            console.print(Text(f"  {problem}"), soft_wrap=True)
+        if len(problems) > SHOWN:
+            rest = "are in the JSON file" if json else "are written with --json FILE"
+            console.print(Text(f"  ... and {len(problems) - SHOWN:,} more, which {rest}", style="dim"))
+    if report.notes:
+        console.print()
+        console.print(Text("notes", style="bold"))
+        for note in report.notes:
+            console.print(Text(f"  {note}"), soft_wrap=True)
+    console.print()
+    console.print(_verdict(report))
+
+
+def _facts(report: Report) -> Table:
+    about = Table.grid(padding=(0, 2, 0, 0))
+    about.add_column(no_wrap=True, style="dim")
+    about.add_column(overflow="fold")
+    about.add_row("dataset", Text(report.dataset, style="bold"))
+    about.add_row("folder", Text(str(report.folder)))
+    if report.layout:
+        about.add_row("layout", Text(report.layout))
+    if report.synthetic:
+        about.add_row("data", Text("SYNTHETIC phantom, not compared with the real counts", style="magenta"))
+    about.add_row("state", Text(_state(report), style=_COLOURS[report.state]))
+    if report.found:
+        decoded = f"{report.decoded:,} of {report.found:,} images"
+        about.add_row("decoded", Text(decoded if report.decoded < report.found else f"all {report.found:,} images"))
+    return about
+
+
+def _state(report: Report) -> str:
+    known = [line for line in report.counts if line.known is not None and line.name.endswith("/images")]
+    whole = next((line.known for line in known if line.name == "all/images"), None) or sum(
+        line.known or 0 for line in known
+    )
+    if report.missing:
+        return f"{report.state}: {report.found:,} of {report.listed:,} listed images are on disk"
+    if report.state == "partial" and whole:
+        return f"{report.state}: {report.found:,} of {whole:,} images"
+    return str(report.state)
+
+
+def _counts(report: Report) -> Table:
+    """Known and found numbers, and those of the tables where not all that they list is on disk."""
+    compared = any(line.known is not None for line in report.counts)
+    listed = any(line.listed != line.found for line in report.counts)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("part", style="dim")
+    table.add_column("counted")
+    for title, shown in (("full copy", compared), ("in the tables", listed), ("on disk", True)):
+        if shown:
+            table.add_column(title, justify="right")
+    before = ""
+    for line in report.counts:
+        part, _, quantity = line.name.partition("/")
+        cells = [Text(part if part != before else ""), Text(quantity)]
+        cells += [Text("" if line.known is None else f"{line.known:,}")] if compared else []
+        cells += [Text(f"{line.listed:,}")] if listed else []
+        table.add_row(*cells, Text(f"{line.found:,}", style=_style(line.known, line.found)))
+        before = part
+    return table
+
+
+def _style(known: int | None, found: int) -> str:
+    if known is None:
+        return ""
+    return "green" if found == known else "yellow" if found < known else "red"
+
+
+def _verdict(report: Report) -> Text:
+    if report.ok:
+        words = {"partial": "what is there is right; the copy is partial", "complete": "complete and right"}
+        return Text(f"{report.dataset}: {words.get(report.state, 'right')}", style="bold green")
+    count = len(report.problems)
+    return Text(f"{report.dataset}: {count:,} problem{'s' * (count > 1)}", style="bold red")

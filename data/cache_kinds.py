@@ -1,0 +1,147 @@
+"""The kinds of things in the cache folder: how one is known, described, locked and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from .phantom.marker import MARKER
+from .resumable_array import CHECKSUMS, DESCRIPTION, DONE, VALUES, lock_path
+
+_ARRAY_FILES = {VALUES, DONE, DESCRIPTION, CHECKSUMS}
+_HALF = ".building"
+
+
+class CacheKind(ABC):
+    """What lies in one folder of the cache. What does not look like it is not ours, and is left alone.
+
+    Attributes:
+        has_checksums: whether `damage` finds a flipped byte.
+    """
+
+    has_checksums = True
+
+    def key(self, path: Path) -> tuple[str, bool] | None:
+        """The entry's name, and whether `path` is only half of it; None where it is none of ours."""
+        return (path.name, False) if self._is_whole(path) else None
+
+    @abstractmethod
+    def _is_whole(self, path: Path) -> bool: ...
+
+    @abstractmethod
+    def about(self, path: Path) -> str:
+        """What it was made from, in words; empty where nothing says so."""
+
+    def lock(self, folder: Path, key: str) -> Path | None:
+        """The lock that whoever makes it holds; None where it is written in one moment."""
+        return None
+
+    def damage(self, path: Path) -> Iterator[tuple[int, str]]:
+        """Read all of it: bytes read, and in one line what is wrong (empty where nothing is), piece by piece."""
+        return iter(())
+
+
+class _Array(CacheKind):
+    """A folder that `resumable_array.fill` makes; its name is a hash."""
+
+    def key(self, path: Path) -> tuple[str, bool] | None:
+        name = path.name.removesuffix(_HALF)
+        return (name, name != path.name) if self._is_whole(path) else None
+
+    def _is_whole(self, path: Path) -> bool:
+        if not re.fullmatch(r"[0-9a-f]{32}(\.building)?", path.name) or not path.is_dir():
+            return False
+        # Hidden ones are what a killed writer was writing.
+        return all(each.name in _ARRAY_FILES or each.name.startswith(".") for each in path.iterdir())
+
+    def about(self, path: Path) -> str:
+        words = []
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            about = json.loads((path / DESCRIPTION).read_bytes())["about"]
+            words = [f"{value:,} {name}" if isinstance(value, int) else value for name, value in about.items()]
+        if not (path / CHECKSUMS).exists():
+            words.append("made by an earlier version")
+        elif path.name.endswith(_HALF):
+            with suppress(OSError):
+                flags = np.fromfile(path / DONE, np.uint8)
+                words += [f"{flags.mean():.0%} done"] if len(flags) else []
+        return ", ".join(words)
+
+    def lock(self, folder: Path, key: str) -> Path | None:
+        return lock_path(folder / key)
+
+    def damage(self, path: Path) -> Iterator[tuple[int, str]]:
+        from .array_checks import damage
+
+        return damage(path)
+
+
+class _Phantom(CacheKind):
+    """A phantom dataset, written as folders and files of its layout."""
+
+    has_checksums = False
+
+    def key(self, path: Path) -> tuple[str, bool] | None:
+        half = re.fullmatch(rf"\.({self._NAME})\.partial", path.name)
+        return (half[1], True) if half and path.is_dir() else super().key(path)
+
+    _NAME = r"\w+-n\d+-s\d+-seed\d+-v\d+"
+
+    def _is_whole(self, path: Path) -> bool:
+        return bool(re.fullmatch(self._NAME, path.name)) and (path / MARKER).is_file()
+
+    def about(self, path: Path) -> str:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            mark = json.loads((path / MARKER).read_bytes())
+            return f"{mark['dataset']}, {mark['n']:,} images, {mark['size']} pixels, seed {mark['seed']}"
+        return ""
+
+    def lock(self, folder: Path, key: str) -> Path | None:
+        return folder / f".{key}.lock"
+
+
+class _Table(CacheKind):
+    """A Parquet file of what was read from the files of one folder, with checksums of its pages."""
+
+    def _is_whole(self, path: Path) -> bool:
+        return bool(re.fullmatch(r"[0-9a-f]{16}\.parquet", path.name)) and path.is_file()
+
+    def about(self, path: Path) -> str:
+        import pyarrow as pa
+        from pyarrow.parquet import read_metadata
+
+        with suppress(OSError, ValueError, pa.ArrowException):
+            found = read_metadata(path)
+            folder = json.loads((found.metadata or {}).get(b"PANDAS_ATTRS", b"{}")).get("folder", "")
+            return f"{found.num_rows:,} files" + (f" of {folder}" if folder else "")
+        return ""
+
+    def damage(self, path: Path) -> Iterator[tuple[int, str]]:
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetFile
+
+        try:
+            with ParquetFile(path, page_checksum_verification=True) as file:
+                file.read()
+        except (OSError, ValueError, pa.ArrowException) as error:
+            yield 0, f"its bytes have changed ({str(error).splitlines()[0][:100]})"
+        else:
+            yield path.stat().st_size, ""
+
+
+_ARRAY, _TABLE = _Array(), _Table()
+# Folder of the cache -> what lies there.
+CACHE_KINDS: dict[str, CacheKind] = {
+    "images": _ARRAY,
+    "features": _ARRAY,
+    "phantoms": _Phantom(),
+    "audit": _ARRAY,
+    "content_hashes": _TABLE,
+    "dicom_headers": _TABLE,
+}

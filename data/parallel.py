@@ -1,0 +1,141 @@
+"""One function over many arguments on several cores: in threads, or in processes that start quickly."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from ..foundation.errors import UserError
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from {module} import serve
+serve(int(sys.argv[2]))
+"""
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    function: Callable[[A], R], arguments: Iterable[A], workers: int, processes: bool = False
+) -> Generator[R, None, None]:
+    """`function` of each argument, in the order of the arguments, several under way at a time.
+
+    At most two answers a worker wait to be taken, so memory does not grow with the number of arguments.
+    Closing the generator ends everything: processes are killed, threads finish the call they are in.
+
+    Args:
+        function: for processes one at the top of a module; arguments and answers are sent there and back.
+        workers: how many calls run at a time.
+        processes: for functions that hold Python's lock. A worker is a fresh interpreter that imports the
+            function's module and not the caller's main program, and ends when the caller does, however
+            that ends.
+
+    Raises:
+        UserError: a process was killed.
+        RuntimeError: the function raised an exception in a process; the message is its traceback. In a
+            thread the exception itself comes out.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+    started = [_Process(function) for _ in range(workers)] if processes else []
+    idle: SimpleQueue[_Process] = SimpleQueue()
+    for process in started:
+        idle.put(process)
+
+    def ask(argument: A) -> R:
+        process = idle.get()
+        try:
+            return process.ask(argument)
+        finally:
+            idle.put(process)
+
+    waiting: deque[Future[R]] = deque()
+    try:
+        for argument in arguments:
+            waiting.append(pool.submit(ask if processes else function, argument))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for process in started:
+            process.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Process:
+    """An interpreter that answers one question at a time over a socket."""
+
+    def __init__(self, function: Callable[..., Any]):
+        ours, theirs = socket.socketpair()
+        with theirs:
+            program = _PROGRAM.format(module=__name__)
+            # -P: nothing in the current folder is taken for a module. A group of its own: Ctrl-C reaches the
+            # caller alone, which then ends its workers.
+            command = [sys.executable, "-P", "-c", program, json.dumps(sys.path), str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                process_group=0,
+            )
+        self._connection = Connection(ours.detach())
+        self._connection.send((function.__module__, function.__qualname__))
+
+    def ask(self, argument: object) -> Any:
+        try:
+            self._connection.send(argument)
+            done, answer = self._connection.recv()
+        except (EOFError, OSError):
+            status = self._process.wait()
+            how = f"killed (signal {-status})" if status < 0 else f"ended (exit status {status})"
+            raise UserError(f"a worker process was {how}; is there enough memory? try again") from None
+        if not done:
+            raise RuntimeError(answer)
+        return answer
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        # The thread that waits for an answer still reads; the end of the process ends its wait.
+
+
+def serve(descriptor: int) -> None:
+    """What a worker process runs: answers questions until the caller closes its end, or is no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(descriptor)
+    module, name = connection.recv()
+    function = getattr(import_module(module), name)
+    while True:
+        try:
+            argument = connection.recv()
+        except EOFError:
+            return
+        try:
+            answer = True, function(argument)
+        except Exception:
+            answer = False, traceback.format_exc()
+        try:
+            connection.send(answer)
+        except OSError:
+            return

@@ -1,0 +1,181 @@
+"""Splits as CSV files, so that two groups can train and test on the same patients."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+import pandas as pd
+
+from ..foundation.errors import UserError
+from ..foundation.files import new_file
+from .label_digests import label_digests
+from .radiographs import Radiographs
+from .splits import ROLES, Split
+
+# The first four say what the file is of, and are the same in every row, so that any reader of CSV takes it.
+OF_COLUMNS = ("task", "task_version", "dataset", "dataset_sha256")
+COLUMNS = (
+    *OF_COLUMNS,
+    *("variant", "fraction", "replicate", "role"),
+    *("sample_id", "patient_id", "image_sha256", "labels_sha256"),
+)
+SHOWN = 5
+
+
+class DrawName(NamedTuple):
+    """Which draw of a task: variant, per cent of the training patients, and number of the replicate."""
+
+    variant: str
+    fraction: float
+    replicate: int
+
+    def __str__(self) -> str:
+        return f"{self.variant} {self.fraction:g} % replicate {self.replicate}"
+
+
+@dataclass(frozen=True)
+class SplitsOf:
+    """What splits are of.
+
+    Attributes:
+        task: registered name of the task that drew.
+        version: of the task.
+        dataset: registered name.
+        fingerprint: `dataset_fingerprint` of the copy.
+    """
+
+    task: str
+    version: int
+    dataset: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class SplitFile:
+    """A file as it was written; nothing of it has been compared with a dataset.
+
+    Attributes:
+        path: of the file.
+        of: what it says it is of.
+        table: the columns of COLUMNS, `fraction` as float and `replicate` as int.
+    """
+
+    path: Path
+    of: SplitsOf
+    table: pd.DataFrame
+
+    @cached_property
+    def draws(self) -> dict[DrawName, dict[str, np.ndarray]]:
+        """Draw -> role -> sample_ids [n], in the file's order."""
+        found: dict[DrawName, dict[str, np.ndarray]] = {}
+        for _, rows in self.table.groupby(["variant", "fraction", "replicate"], sort=False):
+            one = rows.iloc[0]
+            ids, role = rows["sample_id"].to_numpy(dtype=str), rows["role"].to_numpy()
+            name = DrawName(str(one["variant"]), float(one["fraction"]), int(one["replicate"]))
+            found[name] = {each: ids[role == each] for each in ROLES}
+        return found
+
+
+def write_splits(
+    path: Path, radiographs: Radiographs, draws: Mapping[DrawName, Split], of: SplitsOf, hashes: np.ndarray
+) -> None:
+    """Write every draw, one row a sample and draw; gzip where the name ends in .gz.
+
+    Args:
+        path: the file; an existing one is replaced.
+        radiographs: what the splits index.
+        draws: at least one.
+        of: what they are of.
+        hashes: SHA-256 of each image's file [N], `content_hashes`.
+    """
+    samples = radiographs.samples[["sample_id", "patient_id"]]
+    samples = samples.assign(image_sha256=hashes, labels_sha256=label_digests(radiographs))
+    common = dict(zip(OF_COLUMNS, (of.task, of.version, of.dataset, of.fingerprint), strict=True))
+    with new_file(Path(path)) as beside, _text_of(beside, packed=Path(path).suffix == ".gz") as file:
+        file.write(",".join(COLUMNS) + "\n")
+        for name, split in draws.items():
+            draw = {"variant": name.variant, "fraction": f"{name.fraction:g}", "replicate": name.replicate}
+            for role in ROLES:
+                rows = samples.iloc[getattr(split, role)].assign(**common, **draw, role=role)
+                rows[list(COLUMNS)].to_csv(file, index=False, header=False, lineterminator="\n")
+
+
+def read_splits(path: Path) -> SplitFile:
+    """Read what `write_splits` wrote, or another hand in the same columns.
+
+    Raises UserError where it is no such table: columns, roles or numbers that are wrong, two tasks, a sample twice.
+    """
+    table = _read_table(Path(path))
+    of = []
+    for column in OF_COLUMNS:
+        values = table[column].unique()
+        if len(values) != 1:
+            raise UserError(f"{path}: column {column} has {len(values)} values ({few(values)}); keep one a file")
+        of.append(values[0])
+    if not of[1].isdigit():
+        raise UserError(f"{path}: task_version {of[1]!r} is not a whole number")
+    _refuse_rows(path, table["role"], ~table["role"].isin(ROLES), f"use {', '.join(ROLES)}")
+    fraction = pd.to_numeric(table["fraction"], errors="coerce")
+    _refuse_rows(path, table["fraction"], ~((fraction > 0) & (fraction <= 100)), "use a per cent above 0, up to 100")
+    whole = table["replicate"].str.fullmatch(r"\d{1,6}")
+    _refuse_rows(path, table["replicate"], ~whole, "use a whole number from 0")
+    table = table.assign(fraction=fraction.astype(np.float64), replicate=table["replicate"].astype(np.int64))
+    again = table.duplicated(["variant", "fraction", "replicate", "role", "sample_id"])
+    _refuse_rows(path, table["sample_id"], again, "it stands above in the same draw and role; list it once")
+    return SplitFile(Path(path), SplitsOf(of[0], int(of[1]), of[2], of[3]), table)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    except (OSError, EOFError) as error:
+        # An OSError of gzip has no strerror.
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (ValueError, pd.errors.ParserWarning) as error:
+        raise UserError(f"{path}: not a CSV table of splits ({' '.join(str(error).split())})") from error
+    lacking = [name for name in COLUMNS if name not in table]
+    if lacking:
+        raise UserError(
+            f"{path}: no column {', '.join(lacking)}; `cxrbench data splits export` writes {', '.join(COLUMNS)}"
+        )
+    if table.empty:
+        raise UserError(f"{path}: a header and no rows; export the splits again")
+    return table
+
+
+def _refuse_rows(path: Path, column: pd.Series, wrong: pd.Series, way_out: str) -> None:
+    if wrong.any():
+        first = int(wrong.to_numpy().argmax())
+        raise UserError(f"{path}, row {first + 2}: {column.name} {column.iloc[first]!r}: {way_out}")
+
+
+@contextmanager
+def _text_of(path: Path, packed: bool) -> Iterator[TextIO]:
+    """A text file to write to; equal contents are equal bytes, packed or not."""
+    if not packed:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    # A name or a time inside would make equal splits unequal files.
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed_file,
+        io.TextIOWrapper(packed_file, encoding="utf-8", newline="") as file,
+    ):
+        yield file
+
+
+def few(names: np.ndarray) -> str:
+    """The first five of `names`, with dots where there are more."""
+    return ", ".join(str(name) for name in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")

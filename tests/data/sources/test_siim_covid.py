@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+import ast
+import re
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cxrbench.data.card import read_card
+from cxrbench.data.conformance import check_dataset
+from cxrbench.data.counts import count
+from cxrbench.data.held_out import held_out
+from cxrbench.data.image_reading import read_image
+from cxrbench.data.phantom.case import PhantomCase, PhantomRequest
+from cxrbench.data.phantom.dataset import write_phantom_dataset
+from cxrbench.data.phantom.dicom_file import write_dicom
+from cxrbench.data.reading import Reading
+from cxrbench.data.source import datasets, load
+from cxrbench.data.sources._siim_covid_boxes import agree, parse_boxes, parse_label
+from cxrbench.data.sources._siim_covid_phantom import patient_name
+from cxrbench.data.sources.siim_covid import SiimCovid
+from cxrbench.foundation.errors import UserError
+
+PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
+STUDY_HEADER = "id,Negative for Pneumonia,Typical Appearance,Indeterminate Appearance,Atypical Appearance"
+IMAGE_HEADER = "id,boxes,label,StudyInstanceUID"
+# One image with boxes and its siblings without, a negative study, and an atypical one without boxes.
+BOXED, SIBLING, OTHER_SIBLING, NEGATIVE, UNBOXED = (f"{digit * 12}" for digit in "abcde")
+TYPICAL_STUDY, NEGATIVE_STUDY, ATYPICAL_STUDY = (f"{digit * 12}" for digit in "123")
+LITERAL = "\"[{'x': -20.83789, 'y': 12, 'width': 120.5, 'height': 50.25}, {'x': 7, 'y': 8, 'width': 9, 'height': 10}]\""
+LABEL = "opacity 1 -20.83789 12 99.66211 62.25 opacity 1 7 8 16 18"
+IMAGES = [
+    f"{BOXED}_image,{LITERAL},{LABEL},{TYPICAL_STUDY}",
+    f"{SIBLING}_image,,none 1 0 0 1 1,{TYPICAL_STUDY}",
+    f"{OTHER_SIBLING}_image,,none 1 0 0 1 1,{TYPICAL_STUDY}",
+    f"{NEGATIVE}_image,,none 1 0 0 1 1,{NEGATIVE_STUDY}",
+    f"{UNBOXED}_image,,none 1 0 0 1 1,{ATYPICAL_STUDY}",
+]
+STUDIES = [f"{TYPICAL_STUDY}_study,0,1,0,0", f"{NEGATIVE_STUDY}_study,1,0,0,0", f"{ATYPICAL_STUDY}_study,0,0,0,1"]
+PATIENTS = {BOXED: "p1", SIBLING: "p1", OTHER_SIBLING: "p1", NEGATIVE: "p2", UNBOXED: "p1"}
+
+
+def lines(path: Path, *rows: str) -> None:
+    path.write_text("\n".join(rows) + "\n")
+
+
+def make(tree: Path, images: list[str] = IMAGES, studies: list[str] = STUDIES) -> Path:
+    for row in IMAGES:
+        image, study = row[:12], row[-12:]
+        path = tree / "train" / study / image[::-1] / f"{image}.dcm"
+        write_dicom(path, PIXELS, patient_id=PATIENTS[image])
+    lines(tree / "train_image_level.csv", IMAGE_HEADER, *images)
+    lines(tree / "train_study_level.csv", STUDY_HEADER, *studies)
+    return tree
+
+
+def read(root: Path, **options):
+    reading = Reading(**options)
+    return SiimCovid().read(root, reading), reading.problems
+
+
+def test_it_is_registered() -> None:
+    assert isinstance(datasets.get("siim_covid"), SiimCovid)
+    assert SiimCovid.labels == ("negative", "typical", "indeterminate", "atypical")
+
+
+@pytest.mark.parametrize("above", ["", "siim-covid19-detection", "a/b"])
+def test_samples_are_read_with_the_patients_of_their_files(tmp_path: Path, above: str) -> None:
+    make(tmp_path / above)
+    found, problems = read(tmp_path)
+    assert list(problems) == []
+    samples = found.samples
+    assert samples["sample_id"].tolist() == [BOXED, SIBLING, OTHER_SIBLING, NEGATIVE, UNBOXED]
+    assert samples["study_id"].tolist() == [*[TYPICAL_STUDY] * 3, NEGATIVE_STUDY, ATYPICAL_STUDY]
+    assert samples["patient_id"].tolist() == ["p1", "p1", "p1", "p2", "p1"]
+    assert all((found.root / path).is_file() for path in samples["path"])
+    assert found.targets().argmax(axis=1).tolist() == [1, 1, 1, 0, 3]
+    assert samples["split"].tolist() == held_out("siim_covid", samples["patient_id"]).tolist()
+    assert found.patients_known
+    assert found.exclusive
+
+
+def test_boxes_are_python_literals_cut_off_at_the_images_left_edge(tmp_path: Path) -> None:
+    boxes = read(make(tmp_path))[0].boxes
+    assert boxes is not None
+    assert boxes[["sample_id", "label"]].to_numpy().tolist() == [[BOXED, "opacity"]] * 2
+    np.testing.assert_allclose(boxes[["x1", "y1", "x2", "y2"]], [[0, 12, 99.66211, 62.25], [7, 8, 16, 18]])
+
+
+def test_siblings_without_boxes_are_told_from_images_that_have_none(tmp_path: Path) -> None:
+    found, _ = read(make(tmp_path))
+    assert found.samples["unboxed_sibling"].tolist() == [False, True, True, False, False]
+    assert found.samples["unboxed_sibling"].dtype == bool
+
+
+def test_the_card_counts_what_is_counted(tmp_path: Path) -> None:
+    found, _ = read(make(tmp_path))
+    counts = count(found, SiimCovid().parts(found))
+    assert set(read_card("siim_covid").counts) <= set(counts)
+    wanted = ("all/images", "all/studies", "all/patients", "all/boxes", "all/boxed images")
+    assert [counts[name] for name in wanted] == [5, 3, 2, 2, 1]
+
+
+def test_a_missing_image_has_no_path_and_the_patient_of_its_study(tmp_path: Path) -> None:
+    make(tmp_path)
+    next(tmp_path.glob(f"train/*/*/{SIBLING}.dcm")).unlink()
+    next(tmp_path.glob(f"train/*/*/{NEGATIVE}.dcm")).unlink()
+    found, problems = read(tmp_path)
+    assert list(problems) == []
+    assert (found.samples["path"] == "").tolist() == [False, True, False, True, False]
+    assert found.samples["patient_id"].tolist() == ["p1", "p1", "p1", NEGATIVE_STUDY, "p1"]
+    with pytest.raises(UserError, match="2 problems \\(2 x missing image\\)"):
+        load("siim_covid", tmp_path)
+    rest = load("siim_covid", tmp_path, skip_unreadable=True)
+    assert rest.samples["sample_id"].tolist() == [BOXED, OTHER_SIBLING, UNBOXED]
+
+
+def box_row(literal: str, label: str) -> list[str]:
+    return [f'{BOXED}_image,"{literal}",{label},{TYPICAL_STUDY}', *IMAGES[1:]]
+
+
+GOOD = "[{'x': 1, 'y': 2, 'width': 3, 'height': 4}]"
+GOOD_LABEL = "opacity 1 1 2 4 6"
+
+
+@pytest.mark.parametrize(
+    ("images", "studies", "kind", "said", "concerned"),
+    [
+        (IMAGES, STUDIES[:2], "image without study", f"row 6: {UNBOXED}: its study 3+ is not in train_s", [UNBOXED]),
+        ([*IMAGES[:4], IMAGES[4][:-12]], STUDIES, "image without study", r"row 6: e+: its study \(blank\)", [UNBOXED]),
+        ([*IMAGES, IMAGES[3]], STUDIES, "listed twice", "row 7: d+ is listed before", [NEGATIVE]),
+        (
+            IMAGES,
+            [*STUDIES, STUDIES[0]],
+            "listed twice",
+            "study_level.csv, row 5: 1+ is listed before",
+            [BOXED, SIBLING, OTHER_SIBLING],
+        ),
+        (
+            IMAGES,
+            [f"{TYPICAL_STUDY}_study,0,1,0,1", *STUDIES[1:]],
+            "study without one label",
+            "row 2: study 1+ has not exactly one",
+            [BOXED, SIBLING, OTHER_SIBLING],
+        ),
+        (
+            IMAGES,
+            [*STUDIES[:2], f"{ATYPICAL_STUDY}_study,0,0,,0"],
+            "study without one label",
+            "row 4: study 3+",
+            [UNBOXED],
+        ),
+        (
+            IMAGES,
+            [*STUDIES[:2], f"{ATYPICAL_STUDY}_study,0,0,0,yes"],
+            "unknown label",
+            "row 4: column 'Atypical Appearance': value 'yes'",
+            [UNBOXED],
+        ),
+        (["../x_image,,none 1 0 0 1 1,s", *IMAGES], STUDIES, "wrong id", "row 2: id '../x_image'", ["../x_image"]),
+        (box_row("__import__('os').getcwd()", GOOD_LABEL), STUDIES, "wrong box", "'boxes' is no list", [BOXED]),
+        (box_row("[{'x': 1, 'y': 2,", GOOD_LABEL), STUDIES, "wrong box", "'boxes' is no Python literal", [BOXED]),
+        (box_row(GOOD, "opacity 1 1 2 4"), STUDIES, "wrong box", "'label' has 5 tokens", [BOXED]),
+        (box_row(GOOD, "mass 1 1 2 4 6"), STUDIES, "wrong box", "'label' names 'mass'", [BOXED]),
+        (box_row(GOOD, "opacity 1 1 2 4 six"), STUDIES, "wrong box", "'label' has 'six' where a", [BOXED]),
+        (box_row(GOOD, "none 1 0 0 1 1"), STUDIES, "wrong box", r"'boxes' \(1\) and 'label' \(0\) state", [BOXED]),
+        (box_row(GOOD, "opacity 1 1 2 4 6.5"), STUDIES, "wrong box", "state different boxes", [BOXED]),
+        (box_row("", "opacity 1 1 2 4 6"), STUDIES, "wrong box", r"'boxes' \(0\)", [BOXED]),
+        (
+            box_row("[{'x': 5, 'y': 2, 'width': -3, 'height': 4}]", "opacity 1 5 2 2 6"),
+            STUDIES,
+            "box without extent",
+            r"row 2: a+: a box from \(5, 2\) to \(2, 6\)",
+            [BOXED],
+        ),
+    ],
+)
+def test_a_wrong_row_is_a_problem_that_names_it(
+    tmp_path: Path, images: list[str], studies: list[str], kind: str, said: str, concerned: list[str]
+) -> None:
+    found, problems = read(make(tmp_path, images, studies))
+    wanted = [problem for problem in problems if problem.kind == kind]
+    assert [problem.sample_id for problem in wanted] == concerned
+    assert len(wanted) == len(problems)
+    assert re.search(said, str(wanted[0])), str(wanted[0])
+    # The rest goes on without it.
+    left = load("siim_covid", tmp_path, skip_unreadable=True)
+    assert set(found.samples["sample_id"]) - set(left.samples["sample_id"]) == set(concerned) & set(PATIENTS)
+    assert (left.targets().sum(axis=1) == 1).all()
+
+
+def test_a_file_that_names_no_patient_is_a_problem(tmp_path: Path) -> None:
+    make(tmp_path)
+    paths = [next(tmp_path.glob(f"train/*/*/{image}.dcm")) for image in (SIBLING, NEGATIVE, UNBOXED)]
+    write_dicom(paths[0], PIXELS, patient_id="")
+    paths[1].write_bytes(b"not a DICOM file")
+    write_dicom(paths[2], PIXELS, elements={"PatientID": None})
+    found, problems = read(tmp_path)
+    assert problems.counts() == {"no patient": 3}
+    said = [str(problem) for problem in problems]
+    assert all(str(path) in line for path, line in zip(paths, said, strict=True))
+    assert "states no PatientID" in said[0]
+    assert "not a DICOM file" in said[1]
+    assert found.samples["patient_id"].notna().all()
+    assert not any("p1" in line.replace(str(tmp_path), "") for line in said)
+
+
+def test_headers_are_remembered(tmp_path: Path) -> None:
+    make(tmp_path / "data")
+    first, _ = read(tmp_path / "data", cache=tmp_path / "cache")
+    again, _ = read(tmp_path / "data", cache=tmp_path / "cache")
+    pd.testing.assert_frame_equal(first.samples, again.samples)
+    assert list((tmp_path / "cache").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("train_image_level.csv", "no file .*train_image_level.csv"),
+        ("train_study_level.csv", "no file .*train_study_level.csv"),
+        ("train", "no folder .*train; give the folder with the images"),
+    ],
+)
+def test_what_the_folder_lacks_is_named(tmp_path: Path, name: str, said: str) -> None:
+    make(tmp_path / "copy")
+    (tmp_path / "copy" / name).rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=said):
+        read(tmp_path)
+
+
+def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no train_image_level\.csv in .* or in a folder below"):
+        read(tmp_path)
+
+
+def test_a_test_folder_beside_train_is_left_alone(tmp_path: Path) -> None:
+    make(tmp_path)
+    write_dicom(tmp_path / "test/9/8/777777777777.dcm", PIXELS, patient_id="p9")
+    assert len(read(tmp_path)[0]) == 5
+
+
+HOSTILE = [
+    "[" * 8000,
+    "[" * 4000 + "]" * 4000,
+    "-" * 8000 + "1",
+    ":-1" * 2700 + "!",
+    " -1" * 2700,
+    "(" * 90 + ")" * 90,
+    "{'x':" * 1600,
+    "9" * 8000,
+    "[{'x': 1e999, 'y': 2, 'width': 3, 'height': 4}]",
+    "[{'x': 0x" + "f" * 4000 + ", 'y': 2, 'width': 3, 'height': 4}]",
+    "[{'x': True, 'y': 2, 'width': 3, 'height': 4}]",
+    "[{'x': 1, 'y': 2, 'width': 3}]",
+    "[{'x': 1, 'y': 2, 'width': 3, 'height': 4, 'class': 5}]",
+    "[{'x': '1', 'y': 2, 'width': 3, 'height': 4}]",
+    "[{[]: 1}]",
+    "[1, 2]",
+    "{'x': 1, 'y': 2, 'width': 3, 'height': 4}",
+    "[*'a']",
+    "f'{1}'",
+    "1if 0else 2",
+    "nan",
+    "\x00",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_literals_are_refused_at_once(text: str, recwarn: pytest.WarningsRecorder) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(ValueError, match=r"^(is|has) "):
+        parse_boxes(text)
+    assert time.perf_counter() - begun < 1.0
+    assert not recwarn.list
+
+
+def test_a_text_beyond_any_real_one_is_not_parsed() -> None:
+    with pytest.raises(ValueError, match="is 9002 characters long"):
+        parse_boxes("[" + " " * 9000 + "]")
+
+
+NUMBERS = st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6))
+BOXES = st.lists(st.fixed_dictionaries(dict.fromkeys(("x", "y", "width", "height"), NUMBERS)), max_size=8)
+
+
+@settings(deadline=None, max_examples=50)
+@given(BOXES)
+@example([{"x": 0, "y": 0, "width": w, "height": h} for w, h in ((0, 0), (0, 1), (1e-295, 0))])
+def test_every_list_of_boxes_that_python_writes_is_read(boxes: list[dict[str, float]]) -> None:
+    text = repr(boxes)
+    corners = [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in ast.literal_eval(text)]
+    assert parse_boxes(text) == corners
+    label = " ".join(f"opacity 1 {x1:.5f} {y1:.5f} {x2:.5f} {y2:.5f}" for x1, y1, x2, y2 in corners)
+    assert agree(corners, parse_label(label or "none 1 0 0 1 1"))
+
+
+def test_boxes_agree_in_any_order_and_clipped_or_not() -> None:
+    one, other = (-3.0, 2.0, 10.0, 20.0), (5.0, 6.0, 7.0, 8.0)
+    assert agree([one, other], [other, (0.0, 2.0, 10.00001, 20.0)])
+    assert not agree([one, other], [other, other])
+    assert not agree([one], [one, one])
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.one_of(st.text(max_size=60), st.text("[]{}'\"xy:, .0123456789-+eE_j", max_size=60)))
+@example("[{'x': 1_0, 'y': 2, 'width': 3, 'height': 4}]")
+def test_no_text_raises_anything_but_value_error(text: str) -> None:
+    for parse in (parse_boxes, parse_label):
+        try:
+            boxes = parse(text)
+        except ValueError:
+            continue
+        assert all(np.isfinite(box).all() for box in boxes)
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("siim_covid") / "phantom"
+    write_phantom_dataset("siim_covid", root, n=120, size=64, seed=1, rib_free=False)
+    return root
+
+
+def test_a_phantom_keeps_to_the_contract_with_the_real_files_oddities(phantom: Path) -> None:
+    found = check_dataset("siim_covid", SiimCovid(), phantom)
+    assert found.synthetic
+    assert len(found) == 120
+    assert found.samples.groupby("patient_id")["split"].nunique().max() == 1
+    assert (found.samples["split"] == "test").mean() == pytest.approx(0.2, abs=0.05)
+    assert (found.samples.groupby("split")[list(found.labels)].sum() > 0).all().all()
+    assert found.samples["patient_id"].nunique() < found.samples["study_id"].nunique() < 120
+    assert found.samples["unboxed_sibling"].sum() >= 3
+    images = pd.read_csv(phantom / "train_image_level.csv")
+    assert images["boxes"].str.contains("'x': -").sum() == 1
+    assert images["boxes"].str.contains(r"'x': \d+,").any()
+    assert images["boxes"].str.contains(r"'x': \d+\.\d").any()
+    assert (images["label"] == "none 1 0 0 1 1").sum() == images["boxes"].isna().sum() > 0
+    assert found.boxes is not None
+    # The negative x is cut off; none of the others reaches beyond its image.
+    assert found.boxes[["x1", "y1"]].to_numpy().min() == 0
+    assert found.boxes[["x2", "y2"]].to_numpy().max() <= 64
+    assert not found.samples.loc[found.samples["negative"] == 1, "sample_id"].isin(found.boxes["sample_id"]).any()
+
+
+def test_a_phantoms_files_are_of_the_kinds_of_the_real_set(phantom: Path) -> None:
+    kinds, excess = Counter(), 0
+    for path in sorted(phantom.glob("train/*/*/*.dcm"))[:40]:
+        dataset = pydicom.dcmread(path)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        kinds[syntax.name, dataset.PhotometricInterpretation] += 1
+        expected = dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+        excess += not syntax.is_encapsulated and len(dataset.PixelData) > expected
+    assert {photometric for _, photometric in kinds} == {"MONOCHROME1", "MONOCHROME2"}
+    assert len({name for name, _ in kinds}) >= 4
+    assert excess > 0
+
+
+def test_each_kind_of_file_reads_back_as_it_was_drawn(tmp_path: Path) -> None:
+    # Smooth, so that JPEG changes little.
+    y, x = np.mgrid[:40, :41]
+    cases = [
+        PhantomCase(PhantomRequest(n + 1, 1, 1, "train"), ((y * 3 + x * 2 + 5 * n) % 201).astype(np.uint8) // 50 * 50)
+        for n in range(12)
+    ]
+    SiimCovid().write_phantom(iter(cases), tmp_path)
+    found, problems = read(tmp_path)
+    assert list(problems) == []
+    paths = found.samples.set_index("patient_id")["path"]
+    for case in cases:
+        image = read_image(tmp_path / paths[patient_name(case.request.patient)]).astype(np.float64)
+        image = (image - image.min()) / np.ptp(image)
+        expected = (case.pixels - case.pixels.min()) / np.ptp(case.pixels)
+        assert np.abs(image - expected).mean() < 0.03
+
+
+def test_a_phantom_too_small_for_its_classes_is_refused() -> None:
+    with pytest.raises(UserError, match="siim_covid phantom of 7 images is too small; ask for 8"):
+        SiimCovid().plan_phantom(7, seed=0)
+    plan = SiimCovid().plan_phantom(8, seed=0)
+    assert Counter(ask.split for ask in plan) == {"train": 4, "test": 4}
