@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data import datasets
+from ..data.audit import shared_ids
 
 if TYPE_CHECKING:
+    from ..data.audit import SharedIds
     from ..data.radiographs import Radiographs
     from ..pretrain.encoder import EncoderMeta
 
@@ -29,13 +32,10 @@ def seen_in_pretraining(meta: EncoderMeta, radiographs: Radiographs) -> Seen:
     """What the encoder's own list of datasets, and its list of pretraining images, say about `radiographs`.
 
     Datasets that share a source (RSNA and SIIM-ACR took their images from NIH ChestX-ray14) count as seen with it. A
-    list of images is looked at image by image: it contaminates a dataset where it holds test images of it. Phantoms
-    are images of nobody: no encoder saw them.
+    list of images is looked at image by image: it contaminates a dataset where it holds test images of it.
 
-    Raises UserError where the list cannot be read or has changed.
+    Raises UserError where the list cannot be read.
     """
-    if radiographs.synthetic:
-        return Seen(meta.contamination)
     name = radiographs.dataset
     found = list(meta.contamination)
     notes = []
@@ -45,12 +45,21 @@ def seen_in_pretraining(meta: EncoderMeta, radiographs: Radiographs) -> Seen:
         if other != name and shared:
             notes.append(f"pretrained on {other}, which has images of {', '.join(shared)} in common with {name}")
             found.append(name)
-    notes += [sentence for sentence in _by_list(meta, radiographs, found)]
+    if meta.pretraining_images is not None:
+        listed = shared_ids(radiographs, Path(meta.pretraining_images))
+        if listed.images.get("test"):
+            found.append(name)
+        if listed.any:
+            notes.append(_in_words(meta, radiographs, listed))
     return Seen(tuple(dict.fromkeys(found)), tuple(notes))
 
 
-def _by_list(meta: EncoderMeta, radiographs: Radiographs, found: list[str]) -> list[str]:
-    return []
+def _in_words(meta: EncoderMeta, radiographs: Radiographs, listed: SharedIds) -> str:
+    sizes = radiographs.samples["split"].value_counts()
+    images = ", ".join(f"{count} of {sizes[split]} {split} images" for split, count in listed.images.items() if count)
+    patients = ", ".join(f"{count} {split} patients" for split, count in listed.patients.items() if count)
+    shared = " and ".join(filter(None, [images, patients]))
+    return f"the list of pretraining images of {meta.name} holds {shared} of {radiographs.dataset}"
 
 
 def _with_sources(name: str) -> set[str]:

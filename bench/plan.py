@@ -111,6 +111,8 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
         splits: dict[tuple[str, float, int], str] = {}
         for encoder in encoders:
             seen = seen_in_pretraining(encoder.meta, data.radiographs)
+            for note in seen.notes:
+                progress.say(f"note: {encoder.meta.name} on {task.meta.name}: {note}")
             for variant, protocol, draws in grid:
                 trials = [
                     Trial(encoder.meta.name, task.meta.name, variant, protocol, fraction, replicate)
@@ -166,7 +168,9 @@ def cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple[
 def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
     from ..data import load
     from ..data.fingerprint import content_hashes, dataset_fingerprint
+    from ..data.readability import unreadable
     from ..data.reading import Reading
+    from ..data.source import without
 
     place = config.data_of(task.meta.name, task.meta.dataset)
     if is_phantom_spec(place):
@@ -179,9 +183,11 @@ def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
     reading = Reading(progress=progress, cache=config.cache)
     radiographs = load(task.meta.dataset, folder, reading=reading, skip_unreadable=config.skip_unreadable)
     radiographs = task.select(radiographs)
-    hashes = content_hashes(radiographs, config.cache, progress)
     if config.skip_unreadable:
-        radiographs, hashes = _readable(radiographs, hashes, config.cache, progress)
+        # Before anybody is drawn: a file that cannot be decoded must not be found out in the middle of a run.
+        reasons = unreadable(radiographs, config.cache, progress)
+        radiographs = without(radiographs, reasons) if reasons else radiographs
+    hashes = content_hashes(radiographs, config.cache, progress)
     fingerprint = dataset_fingerprint(radiographs, hashes)
     if config.splits is not None:
         radiographs = _with_splits(config.splits, task, radiographs, fingerprint, hashes, progress)
@@ -200,20 +206,6 @@ def _with_splits(
     for note in splits.notes:
         progress.say(f"note: {path}: {note}")
     return replace(radiographs, splits=splits)
-
-
-def _readable(
-    radiographs: Radiographs, hashes: np.ndarray, cache: Path, progress: Progress
-) -> tuple[Radiographs, np.ndarray]:
-    """What can be decoded of `radiographs`, with its hashes; the rest is listed in `left_out`."""
-    from ..data.readability import unreadable
-    from ..data.source import without
-
-    reasons = unreadable(radiographs, hashes, cache, progress)
-    if not reasons:
-        return radiographs, hashes
-    keep = ~radiographs.samples["sample_id"].isin(list(reasons)).to_numpy()
-    return without(radiographs, reasons), hashes[keep]
 
 
 def _planned(

@@ -68,7 +68,9 @@ def fuzz_apart(name: str, folder: Path, seconds: int, keep: Path | None) -> tupl
     count = re.findall(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
     if done.returncode == 0:
         return int(count[-1]) if count else 0, ""
-    lines = [line for line in done.stderr.splitlines() if not re.match(r"#\d+\t|stat::|INFO|MS:", line)]
+    # What comes before is libFuzzer's progress, and what Rust says of panics that the reader caught.
+    _, _, said = done.stderr.rpartition("=== Uncaught Python exception: ===")
+    lines = [line for line in said.splitlines() if not re.match(r"#\d+\t|stat::|INFO|MS:", line)]
     return int(count[-1]) if count else 0, "\n".join(f"    {line[:300]}" for line in lines[-25:])
 
 

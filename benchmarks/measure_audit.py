@@ -6,38 +6,16 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import pandas as pd
-from planted_leaks import KINDS, drawn, plant
+from planted_leaks import KINDS, drawn, plant, score
 from timing import seconds, verdict
 
-from cxrbench.data.audit import Audit, Kind, audit, read_side, side_of_list
+from cxrbench.data.audit import Audit, audit, read_side, side_of_list
 from cxrbench.data.reading import Reading
 from cxrbench.foundation.files import default_cache
 from cxrbench.foundation.progress import progress_for_terminal
 
 TARGETS = {"id": 0.99, "bit-equal": 0.99, "3 % crop": 0.8}
 FALSE_ALARMS = 5
-
-
-def pairs_found(found: Audit) -> pd.DataFrame:
-    """Names (a, b) of all images that lie in one group, with the kind of finding."""
-    parts = []
-    for each in found.findings:
-        if each.kind is not Kind.patient:
-            sides = [each.members[each.members["side"] == side][["group", "name"]] for side in (0, 1)]
-            parts.append(sides[0].merge(sides[1], on="group", suffixes=("_a", "_b")).assign(found=each.kind.value))
-    return pd.concat(parts, ignore_index=True)
-
-
-def score(found: Audit, planted: pd.DataFrame) -> tuple[dict[str, float], pd.DataFrame]:
-    """Recall of each kind, and the pairs that were reported and not planted."""
-    pairs = pairs_found(found)
-    merged = planted.merge(
-        pairs[["name_a", "name_b", "found"]], left_on=["a", "b"], right_on=["name_a", "name_b"], how="left"
-    )
-    recall = {kind: float(merged["found"][merged["kind"] == kind].notna().mean()) for kind in KINDS}
-    told = pairs.merge(planted, left_on=["name_a", "name_b"], right_on=["a", "b"], how="left")
-    return recall, told[told["kind"].isna()]
 
 
 def main() -> None:

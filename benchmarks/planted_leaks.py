@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cxrbench.data import datasets
+from cxrbench.data.audit import Audit, Kind
 from cxrbench.data.phantom.generate import generate
 from cxrbench.foundation.progress import Progress, SilentProgress
 
@@ -73,6 +74,27 @@ def plant(images: np.ndarray, a: Path, b: Path, each: int) -> pd.DataFrame:
     for image in itertools.islice(others, len(first) - len(pairs)):
         write(b / f"{next(names)}.png", np.array(image))
     return pd.DataFrame(pairs, columns=["kind", "a", "b"])
+
+
+def pairs_found(found: Audit) -> pd.DataFrame:
+    """Names (a, b) of all images that lie in one group, with the kind of finding."""
+    parts = []
+    for each in found.findings:
+        if each.kind is not Kind.patient:
+            sides = [each.members[each.members["side"] == side][["group", "name"]] for side in (0, 1)]
+            parts.append(sides[0].merge(sides[1], on="group", suffixes=("_a", "_b")).assign(found=each.kind.value))
+    return pd.concat(parts, ignore_index=True)
+
+
+def score(found: Audit, planted: pd.DataFrame) -> tuple[dict[str, float], pd.DataFrame]:
+    """Recall of each kind, and the pairs that were reported and not planted."""
+    pairs = pairs_found(found)
+    merged = planted.merge(
+        pairs[["name_a", "name_b", "found"]], left_on=["a", "b"], right_on=["name_a", "name_b"], how="left"
+    )
+    recall = {kind: float(merged["found"][merged["kind"] == kind].notna().mean()) for kind in KINDS}
+    told = pairs.merge(planted, left_on=["name_a", "name_b"], right_on=["a", "b"], how="left")
+    return recall, told[told["kind"].isna()]
 
 
 def write(path: Path, image: np.ndarray, quality: int = 95, compression: int = 1) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def parse(data: bytes) -> Dataset:
 
     try:
         _check_deflated(data)
-        dataset = dcmread(BytesIO(data), force=True, specific_tags=list(_ELEMENTS))
+        dataset = dcmread(BytesIO(data), force=True, specific_tags=_tags())
         if not hasattr(dataset, "file_meta"):
             dataset.file_meta = FileMetaDataset()
         if not dataset.file_meta.get("TransferSyntaxUID"):
@@ -108,15 +109,13 @@ def parse(data: bytes) -> Dataset:
         raise
     except Exception as error:  # pydicom raises whatever its parser stumbles over
         raise DamagedError(f"damaged DICOM: its elements cannot be read ({type(error).__name__})") from error
-    pixels = dataset.get_item("PixelData")
+    pixels = dataset.get_item("PixelData", keep_deferred=True)
     if pixels is None:
         kind = "a DICOM file without pixel data" if len(dataset) else "not an image: no DICOM elements"
         raise DamagedError(f"{kind}, or cut off before them")
-    if not isinstance(pixels.value, bytes):
-        raise DamagedError("its pixel data are no bytes")
-    length = getattr(pixels, "length", _UNDEFINED)
-    if length not in (_UNDEFINED, len(pixels.value)):
-        raise DamagedError(f"truncated DICOM: {len(pixels.value)} of {length} bytes of pixel data")
+    found, length = len(raw_bytes(dataset, "PixelData")), getattr(pixels, "length", _UNDEFINED)
+    if length not in (_UNDEFINED, found):
+        raise DamagedError(f"truncated DICOM: {found} of {length} bytes of pixel data")
     return dataset
 
 
@@ -157,6 +156,26 @@ def read_elements(dataset: Dataset) -> ImageElements:
     )
 
 
+@cache
+def _tags() -> list[int]:
+    from pydicom.tag import Tag
+
+    return [Tag(keyword) for keyword in _ELEMENTS]
+
+
+def raw_bytes(dataset: Dataset, keyword: str) -> bytes:
+    """The element as it stands in the file, empty where it is missing.
+
+    pydicom's own conversion would quote in warnings what a damaged file holds there. Raises DamagedError.
+    """
+    # pydicom takes empty elements for deferred ones, and would convert them here.
+    element = dataset.get_item(keyword, keep_deferred=True)
+    value = None if element is None else element.value
+    if value is not None and not isinstance(value, bytes):
+        raise DamagedError(f"damaged DICOM header: {keyword} cannot be read")
+    return value or b""
+
+
 def _check_deflated(data: bytes) -> None:
     """Refuse a deflated dataset that inflates beyond any radiograph, before pydicom inflates all of it."""
     from pydicom.filereader import read_dataset, read_preamble
@@ -175,21 +194,9 @@ def _check_deflated(data: bytes) -> None:
         raise DamagedError(f"its {len(data)} bytes inflate to more than {limit}: no radiograph")
 
 
-def _bytes(dataset: Dataset, keyword: str) -> bytes:
-    """The element as it stands in the file, empty where it is missing.
-
-    pydicom's own conversion would quote in warnings what a damaged file holds there.
-    """
-    element = dataset.get_item(keyword)
-    value = None if element is None else element.value
-    if value is not None and not isinstance(value, bytes):
-        raise DamagedError(f"damaged DICOM header: {keyword} cannot be read")
-    return value or b""
-
-
 def _whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
     """A number of 16 bits without sign (VR US or SS)."""
-    value = _bytes(dataset, keyword)
+    value = raw_bytes(dataset, keyword)
     if not value and default is not None:
         return default
     if not value:
@@ -201,7 +208,7 @@ def _whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
 
 def _text(dataset: Dataset, keyword: str) -> str:
     """The first of one or several values; empty where there is none."""
-    return _bytes(dataset, keyword).decode("latin-1").split("\\")[0].strip(" \0")
+    return raw_bytes(dataset, keyword).decode("latin-1").split("\\")[0].strip(" \0")
 
 
 def _decimal(dataset: Dataset, keyword: str) -> float | None:
@@ -238,7 +245,7 @@ def _photometric(dataset: Dataset, samples: int) -> str:
 
 
 def _padding(dataset: Dataset) -> tuple[int, int] | None:
-    if not _bytes(dataset, "PixelPaddingValue"):
+    if not raw_bytes(dataset, "PixelPaddingValue"):
         return None
     value = _whole(dataset, "PixelPaddingValue")
     return value, _whole(dataset, "PixelPaddingRangeLimit", value)

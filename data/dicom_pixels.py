@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from .dicom_elements import GREY, ImageElements
+from .dicom_elements import GREY, ImageElements, raw_bytes
 from .image_reading import DamagedError, jpeg_size
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 _RLE = "1.2.840.10008.1.2.5"
-_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", _BIG_ENDIAN)
 # One decoder a syntax, so that every machine gets the same pixels.
 _DECODERS = {
     _JPEG_BASELINE: "gdcm",  # in colour; one channel is OpenCV's (equal values, and it lets other threads run)
@@ -47,6 +48,8 @@ def stored_values(dataset: Dataset, elements: ImageElements) -> np.ndarray:
     """
     if elements.syntax in _NATIVE:
         _fit_uncompressed(dataset, elements)
+        if elements.samples == 1 and elements.syntax != _BIG_ENDIAN:
+            return _uncompressed_grey(dataset, elements)
     elif elements.syntax in _DECODERS:
         frame = _frame(dataset)
         _check_compressed(frame, elements)
@@ -64,20 +67,31 @@ def _fit_uncompressed(dataset: Dataset, elements: ImageElements) -> None:
     expected = elements.rows * elements.columns * elements.samples * elements.bits_allocated // 8
     if elements.photometric == "YBR_FULL_422":
         expected = expected * 2 // 3
-    found = len(dataset.PixelData)
+    pixels = raw_bytes(dataset, "PixelData")
+    found = len(pixels)
     if found < expected:
         raise DamagedError(f"truncated DICOM: {found} of {expected} bytes of pixel data")
     if found > 2 * expected + 65536:
         raise DamagedError(f"{found} bytes of pixel data where its header says {expected}")
     if found > expected + expected % 2:
-        dataset.PixelData = dataset.PixelData[: expected + expected % 2]
+        dataset.PixelData = pixels[: expected + expected % 2]
+
+
+def _uncompressed_grey(dataset: Dataset, elements: ImageElements) -> np.ndarray:
+    kind = np.dtype(f"<{'i' if elements.signed else 'u'}{elements.bits_allocated // 8}")
+    shape = elements.rows, elements.columns
+    values = np.frombuffer(raw_bytes(dataset, "PixelData"), kind, shape[0] * shape[1]).reshape(shape)
+    # The highest bit stored comes to the top, so that the way back down brings its sign along.
+    values = values << (elements.bits_allocated - 1 - elements.high_bit)
+    values >>= elements.bits_allocated - elements.bits_stored
+    return values
 
 
 def _frame(dataset: Dataset) -> bytes:
     from pydicom.encaps import get_frame
 
     try:
-        return get_frame(dataset.PixelData, 0, number_of_frames=1)
+        return get_frame(raw_bytes(dataset, "PixelData"), 0, number_of_frames=1)
     except Exception as error:  # pydicom raises whatever its parser stumbles over
         raise DamagedError("truncated or damaged DICOM pixel data: no whole frame") from error
 

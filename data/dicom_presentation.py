@@ -18,16 +18,16 @@ def presented(stored: np.ndarray, elements: ImageElements) -> np.ndarray:
         elements: the file's.
 
     Returns:
-        uint8 as stored where nothing was applied; otherwise uint16: whole numbers keep their steps (shifted
-        to zero where some are negative), fractional ones (a window) are stretched over 16 bits.
+        As stored where nothing was applied and no sign is possible; otherwise uint16: whole numbers keep their
+        steps (shifted to zero where some are negative), fractional ones (a window) are stretched over 16 bits.
 
     Raises:
         DamagedError: one value everywhere after the rescale or window.
     """
-    low, high = int(stored.min()), int(stored.max())
     changed = elements.modality_table or elements.rescale or elements.voi_table or elements.window
-    if not changed and low >= 0:
-        return stored if stored.dtype.kind == "u" else stored.view(stored.dtype.str.replace("i", "u"))
+    if not changed and stored.dtype.kind == "u":
+        return stored
+    low, high = int(stored.min()), int(stored.max())
     values = _windowed(_rescaled(np.arange(low, high + 1), elements), elements).astype(np.float64)
     darkest, brightest = values.min(), values.max()
     if not np.isfinite(brightest - darkest):

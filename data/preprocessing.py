@@ -79,8 +79,9 @@ def spare_factor(height: int, width: int, size: int) -> int:
 def _resize(image: np.ndarray, size: int) -> np.ndarray:
     if image.shape == (size, size):
         return image
-    factor = spare_factor(*image.shape, size)
-    height, width = (side // factor for side in image.shape)
+    height, width = image.shape
+    factor = spare_factor(height, width, size)
+    height, width = height // factor, width // factor
     rows, columns = max(1, height // size), max(1, width // size)
     if factor > 1 or rows > 1 or columns > 1:
         image = image[: height * factor, : width * factor]

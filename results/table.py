@@ -173,6 +173,23 @@ def refuse_mixture(records: Iterable[Record]) -> None:
             f"{one.task} {one.variant} {one.protocol}: records of {len(groups)} settings: {counts}; "
             f"choose one with --settings HASH. They differ, in this order, in {differing}"
         )
+    _refuse_other_splits(one for found in by_hash.values() for one in found)
+
+
+def _refuse_other_splits(records: Iterable[Record]) -> None:
+    """Raise RefusedError where one draw of a task is one split for some encoders and another for others.
+
+    Draws do not depend on the encoder; splits that were read from a file may differ from them, or from one another.
+    """
+    first: dict[tuple[str, str, float, int], Record] = {}
+    for record in records:
+        draw = (record.task, record.variant, record.fraction, record.replicate)
+        other = first.setdefault(draw, record)
+        if other.split.get("hash") != record.split.get("hash"):
+            raise RefusedError(
+                f"{record.task} {record.variant} {record.fraction:g} % #{record.replicate}: {other.encoder} and "
+                f"{record.encoder} ran on different splits; run both with the same --splits file, or both without one"
+            )
 
 
 def _difference(records: list[Record]) -> str:

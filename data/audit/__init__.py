@@ -9,7 +9,7 @@ from ...foundation.handing_on import lazily
 if TYPE_CHECKING:
     from .auditing import SharedIds, audit, shared_ids
     from .findings import Audit, Finding, Kind
-    from .report import as_json, report, verdict
+    from .reporting import as_json, report, verdict
     from .sides import Side, read_side, side_of, side_of_list
 
 __all__ = [
@@ -34,14 +34,14 @@ _HOMES = {
     "Kind": "findings",
     "SharedIds": "auditing",
     "Side": "sides",
-    "as_json": "report",
+    "as_json": "reporting",
     "audit": "auditing",
     "read_side": "sides",
-    "report": "report",
+    "report": "reporting",
     "shared_ids": "auditing",
     "side_of": "sides",
     "side_of_list": "sides",
-    "verdict": "report",
+    "verdict": "reporting",
 }
 
 __getattr__ = lazily(__name__, _HOMES)

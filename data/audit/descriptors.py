@@ -66,8 +66,8 @@ def _axes(spectra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     weight = len(sample) / (len(sample) + _PRIOR_IMAGES)
     mean = weight * sample.mean(axis=0) if len(sample) else np.zeros(spectra.shape[1])
     down, across = np.divmod(np.arange(1, _FREQUENCIES**2), _FREQUENCIES)
-    # Measured over radiographs the power of a frequency falls about as its square.
-    prior = 8.0 / (1.0 + down**2 + across**2)
+    # Fitted to NIH's images and to phantoms; paediatric images fall a little slower.
+    prior = 25.0 / (1.0 + down**2 + across**2) ** 1.2
     centred = sample - mean
     covariance = weight * (centred.T @ centred) / max(len(sample), 1) + (1 - weight) * np.diag(prior)
     values, vectors = np.linalg.eigh(covariance)

@@ -26,7 +26,7 @@ def same_image_ids(a: Side, b: Side | None) -> np.ndarray:
     unclear = _repeated(ids, first)
     if a.dataset and b.dataset and a.dataset != b.dataset:
         letters = ids.str.replace(r"[^0-9A-Za-z]", "", regex=True).str.len()
-        unclear |= (letters < _TELLING).to_numpy()
+        unclear = unclear | (letters < _TELLING).to_numpy()
     return joined(across(grouped(ids.mask(unclear, "")), first), across(grouped(nih), first))
 
 

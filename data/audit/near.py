@@ -24,6 +24,9 @@ from .registration import Band, details, lay_over
 # its four most alike; two different children have 0.63 in the middle.
 LEAST_LIKENESS = 0.68
 MOST_CANDIDATES = 4
+# Where images are so few, descriptors tell less of them apart, and all candidates can be looked at.
+_FEW = 5000
+_LEAST_LIKENESS_OF_FEW = 0.3
 
 # Each stage sees only what the one before let through. Sides and widths in pixels.
 _COARSE, _MIDDLE, _FINE = 32, THUMBNAIL, 96
@@ -77,10 +80,12 @@ def near_duplicates(one: Pictures, other: Pictures | None, progress: Progress | 
         other: those of the other side; None to compare `one` with itself.
     """
     progress = progress or SilentProgress()
+    few = len(one) + (0 if other is None else len(other)) <= _FEW
+    least = _LEAST_LIKENESS_OF_FEW if few else LEAST_LIKENESS
     if other is None:
         (described,) = describe(one)
         # Each image is its own nearest.
-        left, right = alike(described, described, LEAST_LIKENESS, MOST_CANDIDATES + 1, progress)
+        left, right = alike(described, described, least, MOST_CANDIDATES + 1, progress)
         left, right = np.minimum(left, right), np.maximum(left, right)
         pairs = np.unique(np.stack([left, right])[:, left != right], axis=1)
         base = one
@@ -88,9 +93,9 @@ def near_duplicates(one: Pictures, other: Pictures | None, progress: Progress | 
         # The larger side is sorted into cells.
         first, second = describe(one, other)
         if len(first) > len(second):
-            right, left = alike(second, first, LEAST_LIKENESS, MOST_CANDIDATES, progress)
+            right, left = alike(second, first, least, MOST_CANDIDATES, progress)
         else:
-            left, right = alike(first, second, LEAST_LIKENESS, MOST_CANDIDATES, progress)
+            left, right = alike(first, second, least, MOST_CANDIDATES, progress)
         pairs = np.stack([left, right])
         base = other
     pairs, starts = _overlaid(pairs, one, base, progress)

@@ -32,7 +32,8 @@ def small(tmp_path: Path) -> Path:
         fill(tmp_path / "cache" / "images" / key, (20, 100_000), np.uint8, 5, produce, title="a", about=about)
     old = tmp_path / "cache" / "images" / A
     for path in (*old.iterdir(), old):
-        os.utime(path, (path.stat().st_mtime - 3 * 86400,) * 2)
+        then = path.stat().st_mtime - 3 * 86400
+        os.utime(path, (then, then))
     return tmp_path / "cache"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.clip(coarse + random.normal(0, 4, (height, width)), 0, 255).astype(np.uint8)
 
 
-def written(path: Path, pixels: np.ndarray, **options: object) -> Path:
+def written(path: Path, pixels: np.ndarray, **options: Any) -> Path:
     Image.fromarray(pixels).save(path, quality=90, **options)
     return path
 

@@ -236,3 +236,14 @@ def test_run_lengths_that_go_on_past_the_image_are_an_error(tmp_path: Path):
     segment = at + 64
     longer = data[:segment] + b"\x7f" + data[segment + 1 :]
     assert "cannot decode its pixel data (RLE Lossless" in refusal(longer)
+
+
+def test_a_padding_value_that_eight_bits_cannot_hold_marks_nothing():
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4) * 4
+    for value in (300, 0x8000):
+        image, padding = read_dicom(saved(radiograph_dataset(pixels, PixelPaddingValue=value)))
+        assert padding is None
+        np.testing.assert_array_equal(image, pixels)
+    _, padding = read_dicom(saved(radiograph_dataset(pixels.view(np.int8) - 20, PixelPaddingValue=-4)))
+    assert padding is not None
+    np.testing.assert_array_equal(padding, pixels.astype(int) - 20 == -4)

@@ -115,3 +115,10 @@ def test_shared_notes_are_shown_once_and_others_are_counted() -> None:
 def test_tables_of_phantoms_say_so(tmp_path: Path) -> None:
     assert tables(replicates([0.7]), AUC)[0].synthetic
     assert not tables(replicates([0.7], synthetic=False), AUC)[0].synthetic
+
+
+def test_one_draw_with_two_splits_is_refused() -> None:
+    drawn = record(encoder="a", split={"hash": "one"})
+    imported = record(encoder="b", split={"hash": "two"})
+    with pytest.raises(RefusedError, match=r"a and b ran on different splits; run both with the same --splits file"):
+        tables([drawn, imported], AUC)

@@ -1,0 +1,179 @@
+"""`cxrbench data audit`: the traps of published work in small, each found; command, message and exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from benchmarks.planted_leaks import write
+from cxrbench.bench.cli import app
+from cxrbench.data import read_image
+from cxrbench.data.phantom.dataset import write_phantom_dataset
+from cxrbench.foundation.errors import UserError
+
+from .conftest import Cli
+
+ENCODER = """# PCRL-style
+title = "mine"
+arch = "resnet18"
+channels = 1
+mean = [0.5]
+std = [0.25]
+initialisation = "kaiming"
+"""
+
+
+def _audit(cache: Path, *arguments: object) -> Result:
+    result = CliRunner().invoke(app, ["data", "audit", *map(str, arguments), "--cache", str(cache)])
+    if isinstance(result.exception, UserError):
+        raise result.exception
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def _listed(path: Path, *names: str) -> Path:
+    path.write_text("\n".join(f"{name}.png" for name in names))
+    return path
+
+
+@pytest.fixture(scope="module")
+def nih(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("nih") / "nih14"
+    write_phantom_dataset("nih14", root, 40, 64, rib_free=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def rsna(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("rsna") / "rsna"
+    write_phantom_dataset("rsna_pneumonia", root, 24, 64, rib_free=False)
+    return root
+
+
+def _rows(path: Path) -> list[str]:
+    return path.read_text().split()
+
+
+def test_a_clean_dataset_has_no_leak(nih: Path, cache: Path) -> None:
+    result = _audit(cache, f"nih14={nih}")
+    assert result.exit_code == 0, result.output
+    assert "same patient: none" in result.output
+    assert result.output.endswith("no leak found\n")
+    assert "synthetic phantom" in result.output
+
+
+def test_a_validation_list_that_is_the_test_list(nih: Path, tmp_path: Path, cache: Path) -> None:
+    names = _rows(nih / "test_list.txt")
+    (tmp_path / "val.txt").write_text("\n".join(names))
+    result = _audit(cache, tmp_path / "val.txt", "--against", nih / "test_list.txt")
+    assert result.exit_code == 1
+    assert f"same image: {len(names)} groups" in result.output
+    assert f"has {len(names)} listed images" in result.output
+
+
+def test_a_pair_of_nih_lists_that_share_images(nih: Path, tmp_path: Path, cache: Path) -> None:
+    train, test = _rows(nih / "train_val_list.txt"), _rows(nih / "test_list.txt")
+    assert _audit(cache, nih / "train_val_list.txt", "--against", nih / "test_list.txt").exit_code == 0
+    (tmp_path / "train.txt").write_text("\n".join([*train, test[0]]))
+    result = _audit(cache, tmp_path / "train.txt", "--against", nih / "test_list.txt")
+    assert result.exit_code == 1
+    assert f"A {test[0]}" in result.output
+
+
+def test_a_pretraining_list_with_test_images_marks_the_encoder(nih: Path, tmp_path: Path, cache: Path) -> None:
+    test = _rows(nih / "test_list.txt")
+    (tmp_path / "train.txt").write_text(
+        "".join(f"images/{name} 0 0 1 0\n" for name in test[:3]) + "99999999_000.png 0 1\n"
+    )
+    encoder = tmp_path / "mine.toml"
+    encoder.write_text(ENCODER)
+    out = tmp_path / "found.json"
+    result = _audit(cache, f"nih14={nih}", "--against", tmp_path / "train.txt", "--encoder", encoder, "--json", out)
+    assert result.exit_code == 1
+    assert f"OVERLAP: {tmp_path / 'train.txt'} has 3 test images" in result.output
+    assert "only names images: pixels are not compared" in result.output
+    assert "nih14 added to contamination" in result.output
+    assert encoder.read_text() == ENCODER + 'contamination = ["nih14"]\n'
+    found = json.loads(out.read_text())
+    assert found["leak"] is True
+    assert found["images_shared"] == {"test": 3}
+    assert found["encoder"]["added"] is True
+    kinds = {each["kind"]: each["groups"] for each in found["findings"]}
+    assert kinds["same image"] == 3
+    again = _audit(cache, f"nih14={nih}", "--against", tmp_path / "train.txt", "--encoder", encoder)
+    assert "nih14 is in its contamination already" in again.output
+
+
+def test_an_encoder_without_overlap_is_left_as_it_is(nih: Path, tmp_path: Path, cache: Path) -> None:
+    encoder = tmp_path / "mine.toml"
+    encoder.write_text(ENCODER)
+    listed = _listed(tmp_path / "train.txt", "99999998_000", "99999999_000")
+    result = _audit(cache, f"nih14={nih}", "--against", listed, "--encoder", encoder)
+    assert result.exit_code == 0, result.output
+    assert result.output.endswith("left as it is\n")
+    assert encoder.read_text() == ENCODER
+
+
+def test_rsna_images_of_nih_patients(rsna: Path, tmp_path: Path, cache: Path) -> None:
+    mapping = next(rsna.glob("*mapping*"), None)
+    assert mapping is not None, "the phantom has the official mapping file"
+    first = json.loads(mapping.read_text())[0]
+    image, patient = first["img_id"].removesuffix(".png"), first["img_id"][:8]
+    listed = _listed(tmp_path / "nih_train.txt", image, "99999999_000")
+    result = _audit(cache, f"rsna_pneumonia={rsna}", "--against", listed)
+    assert result.exit_code == 1
+    assert "same image: 1 group" in result.output
+    other = _listed(tmp_path / "follow_up.txt", f"{patient}_999")
+    result = _audit(cache, f"rsna_pneumonia={rsna}", "--against", other)
+    assert result.exit_code == 1
+    assert f"patient {patient}: " in result.output
+
+
+def test_copies_and_a_patient_on_two_sides_of_a_split(tmp_path: Path, cache: Path) -> None:
+    root = tmp_path / "mine"
+    write_phantom_dataset("six_class", tmp_path / "phantom", 30, 96, rib_free=False)
+    suffixes = (".png", ".jpeg", ".jpg")
+    picture = next(path for path in sorted((tmp_path / "phantom").rglob("*")) if path.suffix in suffixes)
+    image = read_image(picture)
+    rows = ["image,label,patient_id,split"]
+    (root / "images").mkdir(parents=True)
+    classes = ("normal", "nodule", "consolidation", "interstitial_opacity", "pleural_effusion", "pneumothorax")
+    noise = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in classes:
+            write(root / "images" / f"{split}_{name}.png", noise.integers(0, 256, (64, 64)).astype(np.uint8))
+            rows.append(f"{split}_{name}.png,{name},{split}{name},{split}")
+    write(root / "images" / "a.png", image)
+    write(root / "images" / "b.png", image[2:-2, 2:-2])
+    rows += ["a.png,normal,anna,train", "b.png,normal,anna,test"]
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    result = _audit(cache, f"six_class={root}")
+    assert result.exit_code == 1
+    assert "near-duplicates: 1 group of 2 images; 1 on two sides of the split (LEAK)" in result.output
+    assert "same patient: 1 group of 2 images" in result.output
+    assert result.output.endswith("on two sides of the split of six_class; move each to one side\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.txt"], "nowhere.txt: no such file or folder"),
+        (["{list}", "--encoder", "{encoder}"], "give what it was pretrained on: --against"),
+        (["{list}", "--against", "{list}", "--encoder", "{encoder}"], "A must be a dataset, NAME=PATH"),
+        (["{list}", "--json", "{folder}"], "it is a folder; name a file"),
+        (["{empty}"], "no image in it"),
+    ],
+)
+def test_wrong_usage_is_named(arguments: list[str], message: str, tmp_path: Path, cli: Cli) -> None:
+    _listed(tmp_path / "list.txt", "a", "b")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "mine.toml").write_text(ENCODER)
+    names = {"list": "list.txt", "empty": "empty.txt", "encoder": "mine.toml", "folder": "."}
+    done = cli("data", "audit", *(each.format(**names) for each in arguments))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
