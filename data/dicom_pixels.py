@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from .dicom_elements import GREY, ImageElements, raw_bytes
-from .image_reading import DamagedError, jpeg_size
+from .image_reading import DamagedError, jpeg_frame
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -32,6 +32,13 @@ _DECODERS = {
     "1.2.840.10008.1.2.4.203": "pylibjpeg",
     _RLE: "pylibjpeg",
 }
+# Start of frame of the lossless processes and of JPEG-LS.
+_MARKERS = {
+    "1.2.840.10008.1.2.4.57": (0xC3,),
+    "1.2.840.10008.1.2.4.70": (0xC3,),
+    "1.2.840.10008.1.2.4.80": (0xF7,),
+    "1.2.840.10008.1.2.4.81": (0xF7,),
+}
 # ITU-R BT.601, as OpenCV weighs RGB files.
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -50,6 +57,8 @@ def stored_values(dataset: Dataset, elements: ImageElements) -> np.ndarray:
         _fit_uncompressed(dataset, elements)
         if elements.samples == 1 and elements.syntax != _BIG_ENDIAN:
             return _uncompressed_grey(dataset, elements)
+    elif elements.syntax == _RLE:
+        _check_run_lengths(dataset, elements)
     elif elements.syntax in _DECODERS:
         frame = _frame(dataset)
         _check_compressed(frame, elements)
@@ -96,17 +105,18 @@ def _frame(dataset: Dataset) -> bytes:
         raise DamagedError("truncated or damaged DICOM pixel data: no whole frame") from error
 
 
+def _check_run_lengths(dataset: Dataset, elements: ImageElements) -> None:
+    pixels = elements.rows * elements.columns * elements.samples * elements.bits_allocated // 8
+    there = len(raw_bytes(dataset, "PixelData"))
+    # PackBits: two bytes stand for 128 at most.
+    if 64 * there < pixels:
+        raise DamagedError(f"truncated run lengths: {there} bytes for {pixels}")
+
+
 def _check_compressed(frame: bytes, elements: ImageElements) -> None:
     """Compare the size in the compressed stream with the header's before anything is decoded."""
-    if elements.syntax == _RLE:
-        # PackBits: two bytes stand for 128 at most.
-        most = 64 * len(frame)
-        pixels = elements.rows * elements.columns * elements.samples * elements.bits_allocated // 8
-        if most < pixels:
-            raise DamagedError(f"truncated run lengths: {len(frame)} bytes for {pixels}")
-        return
     if frame.startswith(b"\xff\xd8"):
-        size = jpeg_size(frame)
+        size = _jpeg_size(frame, elements)
     elif frame.startswith(b"\xff\x4f\xff\x51"):
         size = _jpeg_2000_size(frame, elements)
     else:
@@ -114,6 +124,16 @@ def _check_compressed(frame: bytes, elements: ImageElements) -> None:
     if size != (elements.rows, elements.columns):
         said = f"{elements.columns} x {elements.rows} pixels"
         raise DamagedError(f"its header says {said}, its compressed image is {size[1]} x {size[0]}")
+
+
+def _jpeg_size(frame: bytes, elements: ImageElements) -> tuple[int, int]:
+    """GDCM ends the whole process over a process or a precision that its decoder of the syntax does not have."""
+    said = jpeg_frame(frame)
+    if said.marker not in _MARKERS.get(elements.syntax, (said.marker,)):
+        raise DamagedError(f"its pixel data are not {_name(elements)}, which its transfer syntax is")
+    if not 2 <= said.bits <= elements.bits_allocated:
+        raise DamagedError(f"its header says {elements.bits_allocated} bits, its compressed image has {said.bits}")
+    return said.height, said.width
 
 
 def _jpeg_2000_size(frame: bytes, elements: ImageElements) -> tuple[int, int]:

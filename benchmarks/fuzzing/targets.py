@@ -117,7 +117,17 @@ def _dicoms(path: Path) -> Iterator[bytes]:
     elements = {"RescaleSlope": 2, "RescaleIntercept": -100, "PixelPaddingValue": 0, "NumberOfFrames": 1}
     write_dicom(path, _PIXELS, syntax="jpeg baseline", photometric="MONOCHROME1", elements=elements)
     yield path.read_bytes()
+    yield _in_colour(path)
     yield from _with_tables(path)
+
+
+def _in_colour(path: Path) -> bytes:
+    from pydicom.encaps import encapsulate
+
+    frame = cv2.imencode(".jpg", np.repeat(_PIXELS[..., None], 3, axis=2))[1].tobytes()
+    colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "YBR_FULL_422", "PlanarConfiguration": 0}
+    write_dicom(path, _PIXELS, syntax="jpeg baseline", elements={**colour, "PixelData": encapsulate([frame])})
+    return path.read_bytes()
 
 
 def _with_tables(path: Path) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -247,3 +249,20 @@ def test_a_padding_value_that_eight_bits_cannot_hold_marks_nothing():
     _, padding = read_dicom(saved(radiograph_dataset(pixels.view(np.int8) - 20, PixelPaddingValue=-4)))
     assert padding is not None
     np.testing.assert_array_equal(padding, pixels.astype(int) - 20 == -4)
+
+
+def test_a_few_run_lengths_for_many_pixels_are_refused_before_room_is_made(tmp_path: Path):
+    write_dicom(tmp_path / "a.dcm", np.zeros((32, 40), np.uint16), syntax="rle")
+    dataset = dcmread(tmp_path / "a.dcm")
+    dataset.Rows = dataset.Columns = 10000
+    assert re.fullmatch(r"truncated run lengths: \d+ bytes for 200000000", refusal(saved(dataset)))
+
+
+def test_a_jpeg_ls_of_too_many_bits_is_refused_before_its_decoder_sees_it(tmp_path: Path):
+    write_dicom(tmp_path / "a.dcm", np.zeros((32, 40), np.uint16), syntax="jpeg-ls")
+    data = (tmp_path / "a.dcm").read_bytes()
+    frame = bytes.fromhex("fff7000b")
+    assert data.count(frame + b"\x10") == 1
+    assert refusal(data.replace(frame + b"\x10", frame + b"\x17")).endswith("16 bits, its compressed image has 23")
+    lossless = data.replace(frame + b"\x10", bytes.fromhex("ffc3000b10"))
+    assert refusal(lossless).startswith("its pixel data are not JPEG-LS Lossless Image Compression")
