@@ -22,7 +22,7 @@ def count(radiographs: Radiographs, parts: pd.Series) -> dict[str, int]:
     counts: dict[str, int] = {}
     samples = radiographs.samples
     targets = radiographs.targets()
-    names = parts.to_numpy(dtype=str)
+    names = parts.to_numpy(dtype=object).astype(str)
     for part in ("all", *sorted(set(names))):
         rows = np.ones(len(samples), dtype=bool) if part == "all" else names == part
         found = samples[rows]
@@ -37,7 +37,7 @@ def count(radiographs: Radiographs, parts: pd.Series) -> dict[str, int]:
             counts[f"{part}/boxes"] = len(boxed)
             counts[f"{part}/boxed images"] = boxed.nunique()
         if radiographs.masks is not None:
-            counts[f"{part}/masked images"] = radiographs.masks["sample_id"].isin(ids).sum().item()
+            counts[f"{part}/masked images"] = int(radiographs.masks["sample_id"].isin(ids).sum())
         for label, values in zip(radiographs.labels, targets[rows].T, strict=True):
             counts[f"{part}/{label}"] = int((values == 1).sum())
             counts[f"{part}/{label}=0"] = int((values == 0).sum())

@@ -1,4 +1,4 @@
-"""Masks as run lengths: COCO's counts, and the two ways in which SIIM writes them."""
+"""Masks as run lengths, in the way of COCO."""
 
 from __future__ import annotations
 
@@ -28,4 +28,7 @@ def counts_to_text(counts: list[int]) -> str:
 
 def counts_from_text(text: str) -> np.ndarray:
     """The counts in a table's cell, int64. Raises ValueError where something is not a whole number."""
-    return np.array([int(part) for part in text.split()], dtype=np.int64)
+    try:
+        return np.array([int(part) for part in text.split()], dtype=np.int64)
+    except OverflowError as error:
+        raise ValueError(f"a count is too large: {text[:40]}") from error

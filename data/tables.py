@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ..foundation.errors import UserError
 from .problems import Problems
@@ -204,12 +205,14 @@ def _read_csv(path: Path, columns: tuple[str, ...], text: tuple[str, ...]) -> pd
 
 def _read_parquet(path: Path, text: tuple[str, ...]) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path)
+        # Without pandas' own description of the table, which a damaged file can have wrong.
+        table = pq.read_table(path).to_pandas(ignore_metadata=True)
     except (ValueError, NotImplementedError) as error:  # pyarrow's errors are such
         reason = str(error).split("\n", 1)[0]
         raise UserError(f"{path} is not a Parquet table ({reason}); download it again") from error
     table.columns = [str(name).strip() for name in table.columns]
-    table = table.reset_index(drop=True)
+    # Row numbers that pandas wrote as a column.
+    table = table.drop(columns=[name for name in table.columns if name.startswith("__index_level_")])
     return table.astype({name: "str" for name in text if name in table.columns})
 
 

@@ -12,6 +12,9 @@ from .network import STRIDES
 
 TOLERANCE = 1e-5
 
+# Random weights alone have a seed, and few encoders come with the list of what they were trained on.
+_MAY_BE_NONE = ("seed", "pretraining_images", "pretraining_images_sha256")
+
 
 def check_encoder(encoder: Encoder) -> None:
     """Check an encoder against its contract, on the CPU, with a few small images.
@@ -47,7 +50,8 @@ def _images(side: int) -> torch.Tensor:
 def _check_meta(encoder: Encoder) -> None:
     meta = encoder.meta
     for field in fields(meta):
-        empty = getattr(meta, field.name) == "" or (getattr(meta, field.name) is None and field.name != "seed")
+        value = getattr(meta, field.name)
+        empty = value == "" or (value is None and field.name not in _MAY_BE_NONE)
         assert not empty, f"meta.{field.name} is empty"
     assert meta.channels in (1, 3), f"meta.channels is {meta.channels}, not 1 or 3"
     assert len(meta.mean) == len(meta.std) == meta.channels, "meta.mean and meta.std need one value a channel"

@@ -18,11 +18,9 @@ PINNED_EXTRAS = ("demo", "dev", "r")
 
 # Needed, though nothing of ours imports them by name.
 NOT_IMPORTED = {
-    "pillow": "pydicom's decoder of JPEG",
     "pylibjpeg": "pydicom's way to the two below",
     "pylibjpeg-openjpeg": "pydicom's decoder of JPEG 2000",
     "pylibjpeg-rle": "pydicom's quick decoder of run-length coding",
-    "python-gdcm": "pydicom's decoder of lossless JPEG and JPEG-LS",
 }
 
 
