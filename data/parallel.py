@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
+from threading import Event
 from typing import Any, TypeVar
 
 from ..foundation.errors import UserError
@@ -36,7 +37,11 @@ def cores() -> int:
 
 
 def in_order(
-    function: Callable[[A], R], arguments: Iterable[A], workers: int, processes: bool = False
+    function: Callable[[A], R],
+    arguments: Iterable[A],
+    workers: int,
+    processes: bool = False,
+    instead: Callable[[A], R] | None = None,
 ) -> Generator[R, None, None]:
     """`function` of each argument, in the order of the arguments, several under way at a time.
 
@@ -49,9 +54,11 @@ def in_order(
         processes: for functions that hold Python's lock. A worker is a fresh interpreter that imports the
             function's module and not the caller's main program, and ends when the caller does, however
             that ends.
+        instead: the answer for an argument over which a process died; another process takes its place. None
+            makes it an error.
 
     Raises:
-        UserError: a process was killed.
+        UserError: a process was killed, or could not start.
         RuntimeError: the function raised an exception in a process; the message is its traceback. In a
             thread the exception itself comes out.
     """
@@ -65,10 +72,16 @@ def in_order(
         process = idle.get()
         try:
             return process.ask(argument)
+        except _DiedError as death:
+            if instead is None or not death.at_work or stopped.is_set():
+                raise UserError(f"a worker process was {death}; is there enough memory? try again") from None
+            process.start()
+            return instead(argument)
         finally:
             idle.put(process)
 
     waiting: deque[Future[R]] = deque()
+    stopped = Event()
     try:
         for argument in arguments:
             waiting.append(pool.submit(ask if processes else function, argument))
@@ -77,15 +90,30 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
+        stopped.set()
         for process in started:
             process.stop()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _DiedError(Exception):
+    """How a process ended, in words, and whether it had come so far as to take questions."""
+
+    def __init__(self, how: str, at_work: bool):
+        super().__init__(how)
+        self.at_work = at_work
 
 
 class _Process:
     """An interpreter that answers one question at a time over a socket."""
 
     def __init__(self, function: Callable[..., Any]):
+        self._function = function
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or begin again after a death."""
+        self._at_work = False
         ours, theirs = socket.socketpair()
         with theirs:
             program = _PROGRAM.format(module=__name__)
@@ -100,16 +128,19 @@ class _Process:
                 process_group=0,
             )
         self._connection = Connection(ours.detach())
-        self._connection.send((function.__module__, function.__qualname__))
+        self._connection.send((self._function.__module__, self._function.__qualname__))
 
     def ask(self, argument: object) -> Any:
         try:
+            if not self._at_work:
+                self._connection.recv()
+                self._at_work = True
             self._connection.send(argument)
             done, answer = self._connection.recv()
         except (EOFError, OSError):
             status = self._process.wait()
             how = f"killed (signal {-status})" if status < 0 else f"ended (exit status {status})"
-            raise UserError(f"a worker process was {how}; is there enough memory? try again") from None
+            raise _DiedError(how, self._at_work) from None
         if not done:
             raise RuntimeError(answer)
         return answer
@@ -126,6 +157,7 @@ def serve(descriptor: int) -> None:
     connection = Connection(descriptor)
     module, name = connection.recv()
     function = getattr(import_module(module), name)
+    connection.send("at work")
     while True:
         try:
             argument = connection.recv()

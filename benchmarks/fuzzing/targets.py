@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cxrbench.data.dicom import read_dicom
-from cxrbench.data.dicom_headers import read_headers
+from cxrbench.data.dicom.headers import read_headers
 from cxrbench.data.image_list import read_image_list
 from cxrbench.data.image_reading import DamagedError, read_with_padding
 from cxrbench.data.metaimage import metaimage_bytes, read_metaimage

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
 
-from ...foundation.errors import UserError
 from ...foundation.progress import Progress, SilentProgress
+from ..parallel import cores, in_order
 from .case import PhantomCase, PhantomPlan, PhantomRequest
 from .drawing import check, draw
 
@@ -38,9 +32,7 @@ def generate(
     for request in plan:
         check(request, size)
     job = _Job(size, seed, rib_free)
-    workers = min(workers or _cores(), len(plan) // _WORTH_A_WORKER)
-    if multiprocessing.current_process().daemon:
-        workers = 1
+    workers = min(workers or cores(), len(plan) // _WORTH_A_WORKER)
     with progress.step("drawing phantoms", len(plan)) as step:
         cases = _in_processes(job, plan, workers) if workers > 1 else map(job, plan)
         for case in cases:
@@ -57,40 +49,15 @@ class _Job:
     def __call__(self, request: PhantomRequest) -> PhantomCase:
         return draw(request, self.size, self.seed, self.rib_free)
 
-    def chunk(self, requests: PhantomPlan) -> list[PhantomCase]:
-        return [self(request) for request in requests]
+
+def _draw_chunk(asked: tuple[_Job, PhantomPlan]) -> list[PhantomCase]:
+    cv2.setNumThreads(1)
+    job, requests = asked
+    return [job(request) for request in requests]
 
 
 def _in_processes(job: _Job, plan: PhantomPlan, workers: int) -> Iterator[PhantomCase]:
-    chunks = deque(plan[start : start + _CHUNK] for start in range(0, len(plan), _CHUNK))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        running = deque()
-        while chunks or running:
-            # A bounded queue: what is drawn but not yet written stays in memory.
-            while chunks and len(running) < 2 * workers:
-                running.append(pool.submit(job.chunk, chunks.popleft()))
-            yield from running.popleft().result()
-    except BrokenProcessPool as error:
-        raise UserError("a process that draws phantoms was killed; is there enough memory? try again") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    # The parent gets Ctrl-C and ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A worker whose parent was killed would wait for work for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    chunks = ((job, plan[start : start + _CHUNK]) for start in range(0, len(plan), _CHUNK))
+    with closing(in_order(_draw_chunk, chunks, workers, processes=True)) as drawn:
+        for cases in drawn:
+            yield from cases

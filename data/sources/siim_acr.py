@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...foundation.errors import UserError
 from ..card import DatasetCard, read_card
-from ..dicom_headers import read_headers
+from ..dicom.headers import read_headers
 from ..held_out import held_out
 from ..image_folder import images_below
 from ..nih_mapping import NIH_COLUMN, nih_origin

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...foundation.errors import UserError
 from ..card import DatasetCard, read_card
-from ..dicom_headers import UNREADABLE, read_headers
+from ..dicom.headers import UNREADABLE, read_headers
 from ..held_out import held_out
 from ..phantom.case import PhantomCase, PhantomPlan
 from ..problems import Problems

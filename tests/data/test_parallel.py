@@ -32,6 +32,12 @@ def end_itself(number: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def end_at_thirteen(number: int) -> int | str:
+    if number == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 # Tests run as modules that a fresh interpreter finds by the name tests.data....
 IN_BOTH = pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
 
@@ -82,6 +88,17 @@ def test_a_killed_worker_is_one_line():
         UserError, match=r"^a worker process was killed \(signal 9\); is there enough memory\? try again$"
     ):
         list(in_order(end_itself, range(5), 2, processes=True))
+
+
+def test_an_argument_that_kills_its_worker_gets_the_answer_instead_and_the_others_theirs():
+    answers = list(in_order(end_at_thirteen, range(20), 2, processes=True, instead=str))
+    assert answers == [str(number) if number == 13 else number for number in range(20)]
+
+
+def test_workers_that_die_at_their_start_are_no_argument_s_fault(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(parallel, "_PROGRAM", "import os; os.abort()")
+    with pytest.raises(UserError, match=r"a worker process was killed \(signal 6\); is there enough memory"):
+        list(in_order(square, range(5), 2, processes=True, instead=str))
 
 
 PROGRAM = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dicom_elements import ImageElements, LookupTable, Window
-from .image_reading import DamagedError
+from ..image_reading import DamagedError
+from .elements import ImageElements, LookupTable, Window
 
 
 def presented(stored: np.ndarray, elements: ImageElements) -> np.ndarray:

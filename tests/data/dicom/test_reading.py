@@ -27,7 +27,7 @@ from pydicom.uid import (
 from cxrbench.data.image_reading import read_image, read_with_padding
 from cxrbench.foundation.errors import UserError
 
-from .dicom_files import radiograph_dataset, write, write_encapsulated, write_with_gdcm
+from ..dicom_files import radiograph_dataset, write, write_encapsulated, write_with_gdcm
 
 RANDOM = np.random.default_rng(3)
 EIGHT = cv2.GaussianBlur(RANDOM.integers(0, 256, (48, 64)).astype(np.uint8), (0, 0), 2)

@@ -10,8 +10,8 @@ import pandas as pd
 import pydicom
 import pytest
 
-from cxrbench.data import dicom_headers
-from cxrbench.data.dicom_headers import UNREADABLE, read_headers
+from cxrbench.data.dicom import headers
+from cxrbench.data.dicom.headers import UNREADABLE, read_headers
 from cxrbench.data.phantom.dicom_file import write_dicom
 
 PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
@@ -92,13 +92,13 @@ def test_only_the_beginning_of_a_deflated_file_is_inflated(tmp_path: Path) -> No
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     files: list[str] = []
-    real = dicom_headers._read_one
+    real = headers._read_one
 
     def noted(file: str, tags: list[int]):
         files.append(Path(file).name)
         return real(file, tags)
 
-    monkeypatch.setattr(dicom_headers, "_read_one", noted)
+    monkeypatch.setattr(headers, "_read_one", noted)
     return files
 
 
@@ -148,14 +148,14 @@ def test_files_that_are_waited_for_are_read_by_threads_with_the_same_result(
         write_dicom(tmp_path / f"{name}.dcm", PIXELS, patient_id=f"p{name}")
     paths = pd.Series([f"{name % 6}.dcm" for name in range(6)])
     quick = read_headers(tmp_path, paths, ("PatientID",))
-    real = dicom_headers._read_one
+    real = headers._read_one
 
     def slow(file: str, tags: list[int]):
         time.sleep(0.02)
         return real(file, tags)
 
-    monkeypatch.setattr(dicom_headers, "_read_one", slow)
-    monkeypatch.setattr(dicom_headers, "_PROBE", 2)
+    monkeypatch.setattr(headers, "_read_one", slow)
+    monkeypatch.setattr(headers, "_PROBE", 2)
     pd.testing.assert_frame_equal(read_headers(tmp_path, paths, ("PatientID",)), quick)
 
 

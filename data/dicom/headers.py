@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from ..foundation.errors import UserError
-from ..foundation.files import new_file, sha256_of_json
-from ..foundation.progress import Progress, SilentProgress
+from ...foundation.errors import UserError
+from ...foundation.files import new_file, sha256_of_json
+from ...foundation.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
     from pydicom import Dataset

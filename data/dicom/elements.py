@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .image_reading import MAX_PIXELS, DamagedError, check_pixels
+from ..image_reading import MAX_PIXELS, DamagedError, check_pixels
 
 if TYPE_CHECKING:
     from pydicom import Dataset

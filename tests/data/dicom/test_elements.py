@@ -17,11 +17,11 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEGBaseline8Bit
 
 from cxrbench.data.dicom import read_dicom
-from cxrbench.data.dicom_elements import parse, read_elements
+from cxrbench.data.dicom.elements import parse, read_elements
 from cxrbench.data.image_reading import DamagedError, read_image
 from cxrbench.data.phantom.dicom_file import write_dicom
 
-from .dicom_files import radiograph_dataset
+from ..dicom_files import radiograph_dataset
 
 RAMP = np.arange(12, dtype=np.uint16).reshape(3, 4) * 100
 NAME = "Nobody^Known^To^Us"

@@ -29,7 +29,7 @@ from pydicom.uid import (
 from cxrbench.data.dicom import read_dicom
 from cxrbench.data.phantom.dicom_file import write_dicom
 
-from .dicom_files import radiograph_dataset
+from ..dicom_files import radiograph_dataset
 
 NATIVE = ["implicit little endian", "explicit little endian", "explicit big endian", "deflated"]
 LOSSLESS = [*NATIVE, "jpeg lossless", "jpeg-ls", "jpeg 2000 lossless", "rle"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from .dicom_elements import GREY, ImageElements, raw_bytes
-from .image_reading import DamagedError, jpeg_frame
+from ..image_reading import DamagedError, jpeg_frame
+from .elements import GREY, ImageElements, raw_bytes
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dicom_elements import ImageElements, parse, read_elements
-from .dicom_pixels import stored_values
-from .dicom_presentation import presented
-from .image_reading import DamagedError
+from ..image_reading import DamagedError
+from .elements import ImageElements, parse, read_elements
+from .pixels import stored_values
+from .presentation import presented
 
 
 def read_dicom(data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
