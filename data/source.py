@@ -31,6 +31,8 @@ class Source(ABC):
     exclusive: ClassVar[bool]
     # Whether a phantom's images need their twins without ribs, as pairs for bone suppression do.
     needs_rib_free: ClassVar[bool] = False
+    # How many images a phantom has where nobody says.
+    phantom_images: ClassVar[int] = 1000
 
     @abstractmethod
     def read(self, root: Path, reading: Reading) -> Radiographs:

@@ -19,7 +19,6 @@ from .drawing import SMALLEST, VERSION
 from .generate import generate
 from .marker import PhantomMark, is_phantom, write_marker
 
-DEFAULT_N = 1000
 DEFAULT_SIZE = 256
 DEFAULT_SEED = 0
 
@@ -28,9 +27,9 @@ _KEY_COLUMNS = "patient,study,image,finding"
 
 @dataclass(frozen=True)
 class PhantomSpec:
-    """How many images of which size from which seed."""
+    """How many images (None: as many as the dataset's source says) of which size from which seed."""
 
-    n: int = DEFAULT_N
+    n: int | None = None
     size: int = DEFAULT_SIZE
     seed: int = DEFAULT_SEED
 
@@ -43,24 +42,25 @@ def parse_phantom(spec: str) -> PhantomSpec:
     word, _, rest = spec.partition(":")
     if word != "phantom":
         raise UserError(f"{spec!r} is not a phantom; write phantom or phantom:n=600,size=128,seed=3")
-    values = {"n": DEFAULT_N, "size": DEFAULT_SIZE, "seed": DEFAULT_SEED}
+    values: dict[str, int] = {"size": DEFAULT_SIZE, "seed": DEFAULT_SEED}
+    example = {"n": 600, **values}
     for part in filter(None, (piece.strip() for piece in rest.split(","))):
         key, _, value = (piece.strip() for piece in part.partition("="))
-        if key not in values:
-            raise unknown_name("phantom key", key, values)
+        if key not in example:
+            raise unknown_name("phantom key", key, example)
         if not value.isascii() or not value.isdigit():
             raise UserError(
-                f"phantom {key}={value} is not a whole number of 0 or more; write for example {key}={values[key]}"
+                f"phantom {key}={value} is not a whole number of 0 or more; write for example {key}={example[key]}"
             )
         values[key] = int(value)
-    _check(**values)
+    _check(**{**example, **values})
     return PhantomSpec(**values)
 
 
 def phantom_folder(
     dataset: str,
     cache: Path,
-    n: int = DEFAULT_N,
+    n: int | None = None,
     size: int = DEFAULT_SIZE,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
@@ -72,7 +72,7 @@ def phantom_folder(
     """
     from filelock import FileLock
 
-    _source(dataset)
+    n = n if n is not None else _source(dataset).phantom_images
     _check(n, size, seed)
     root = Path(cache) / "phantoms" / f"{dataset}-n{n}-s{size}-seed{seed}-v{VERSION}"
     if is_phantom(root):
@@ -90,13 +90,13 @@ def phantom_folder(
 def write_phantom_dataset(
     dataset: str,
     root: Path,
-    n: int,
+    n: int | None,
     size: int,
     seed: int = DEFAULT_SEED,
     rib_free: bool = True,
     progress: Progress | None = None,
 ) -> None:
-    """Draw `n` images in the layout of `dataset` and put them at `root`, whole or not at all.
+    """Draw `n` images (None: as many as its source says) in the layout of `dataset`, at `root` whole or not at all.
 
     Beside the dataset's own files `root` holds `PHANTOM.json`, and below `phantom/`: `boxes.csv`
     (patient, study, image, finding, x1, y1, x2, y2 in pixels), `masks.csv` (patient, study, image, finding,
@@ -108,6 +108,7 @@ def write_phantom_dataset(
     """
     root = Path(root)
     source = _source(dataset)
+    n = n if n is not None else source.phantom_images
     _check(n, size, seed)
     with writing(root):
         if root.exists() and (not root.is_dir() or any(root.iterdir())):

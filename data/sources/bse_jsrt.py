@@ -37,6 +37,7 @@ class BSEJSRT(Source):
     card: ClassVar[DatasetCard] = read_card("bse_jsrt")
     labels: ClassVar[tuple[str, ...]] = ("nodule",)
     exclusive: ClassVar[bool] = False
+    phantom_images: ClassVar[int] = 60
     needs_rib_free: ClassVar[bool] = True
 
     def read(self, root: Path, reading: Reading) -> Radiographs:

@@ -48,6 +48,7 @@ class JSRT(Source):
     card: ClassVar[DatasetCard] = read_card("jsrt")
     labels: ClassVar[tuple[str, ...]] = ("nodule",)
     exclusive: ClassVar[bool] = False
+    phantom_images: ClassVar[int] = 60
 
     def read(self, root: Path, reading: Reading) -> Radiographs:
         """List the images, and read the table of nodules where there is one."""

@@ -149,7 +149,7 @@ def test_the_same_phantom_has_the_same_bytes(tiny: Tiny, tmp_path: Path) -> None
 
 
 def test_spec_is_parsed_with_defaults_and_spaces() -> None:
-    assert parse_phantom("phantom") == PhantomSpec(1000, 256, 0)
+    assert parse_phantom("phantom") == PhantomSpec(None, 256, 0)
     assert parse_phantom("phantom:n=600,size=128,seed=3") == PhantomSpec(600, 128, 3)
     assert parse_phantom("phantom: seed=9 , n = 20") == PhantomSpec(20, 256, 9)
 
