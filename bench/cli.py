@@ -56,6 +56,10 @@ def main() -> None:
     except UserError as error:
         print(f"cxrbench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # What no command foresaw: a name too long for the file system, a disk that went away.
+        print(f"cxrbench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(UserError.exit_code)
     except KeyboardInterrupt:
         print("cxrbench: interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from ..foundation.errors import UserError
-from ..foundation.files import default_cache
+from ..foundation.files import default_cache, expanded
 from ..foundation.settings import Settings, flattened, parse_assignment, read_toml, validated
 
 CONFIG_FILE = "cxrbench.toml"
@@ -102,7 +102,8 @@ def run_config(
     try:
         config = validated(RunConfig, {**values, "settings": settings}, _COMMAND_LINE)
     except UserError as error:
-        raise UserError(str(error).replace(f"{_COMMAND_LINE}: ", "--", 1)) from error
+        option, colon, rest = str(error).removeprefix(f"{_COMMAND_LINE}: ").partition(":")
+        raise UserError(f"--{option.replace('_', '-')}{colon}{rest}") from error
     if needs_grid and not config.encoders:
         raise UserError("nothing to run: name encoders with --encoder A,B; `cxrbench ls encoders` lists them")
     if needs_grid and not config.tasks:
@@ -169,14 +170,14 @@ def _from_file(file: Path | None) -> dict[str, Any]:
     here = path.parent
     for key in ("store", "cache", "splits"):
         if isinstance(values.get(key), str):
-            values[key] = here / Path(values[key]).expanduser()
+            values[key] = here / expanded(values[key])
     if isinstance(values.get("include"), list):
-        values["include"] = [here / Path(str(name)).expanduser() for name in values["include"]]
+        values["include"] = [here / expanded(str(name)) for name in values["include"]]
     if isinstance(values.get("data"), str):
         values["data"] = {"*": values["data"]}
     if isinstance(values.get("data"), dict):
         values["data"] = {
-            key: place if is_phantom_spec(str(place)) else str(here / Path(str(place)).expanduser())
+            key: place if is_phantom_spec(str(place)) else str(here / expanded(str(place)))
             for key, place in values["data"].items()
         }
     validated(RunConfig, values, str(path))

@@ -11,7 +11,7 @@ from ..data import datasets
 from ..data.preprocessing import PREPROCESSING_VERSION
 from ..data.split_files import DrawName
 from ..foundation.errors import UserError, unknown_name
-from ..foundation.files import sha256_of_json
+from ..foundation.files import expanded, sha256_of_json
 from ..foundation.progress import Progress
 from ..foundation.registry import include, included_code
 from ..foundation.settings import dotted_keys
@@ -179,14 +179,13 @@ def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
         spec = parse_phantom(place)
         folder = phantom_folder(task.meta.dataset, config.cache, spec.n, spec.size, spec.seed, progress)
     else:
-        folder = Path(place).expanduser()
+        folder = expanded(place)
     reading = Reading(progress=progress, cache=config.cache)
     radiographs = load(task.meta.dataset, folder, reading=reading, skip_unreadable=config.skip_unreadable)
     radiographs = task.select(radiographs)
     if config.skip_unreadable:
         # Before anybody is drawn: a file that cannot be decoded must not be found out in the middle of a run.
-        reasons = unreadable(radiographs, config.cache, progress)
-        radiographs = without(radiographs, reasons) if reasons else radiographs
+        radiographs = without(radiographs, unreadable(radiographs, config.cache, progress))
     hashes = content_hashes(radiographs, config.cache, progress)
     fingerprint = dataset_fingerprint(radiographs, hashes)
     if config.splits is not None:

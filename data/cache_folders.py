@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,5 +154,6 @@ def _remove_folder(path: Path) -> None:
     """Rename first: a removal that is killed leaves nothing that looks whole."""
     for left in path.parent.glob(f".*{_REMOVING}"):
         shutil.rmtree(left, ignore_errors=True)
-    if path.exists():
+    # Another removal may take this one's files for what a killed one left.
+    with suppress(FileNotFoundError):
         shutil.rmtree(path.rename(path.with_name(f".{path.name}{_REMOVING}")))

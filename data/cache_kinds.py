@@ -144,4 +144,5 @@ CACHE_KINDS: dict[str, CacheKind] = {
     "audit": _ARRAY,
     "content_hashes": _TABLE,
     "dicom_headers": _TABLE,
+    "readable": _TABLE,
 }

@@ -84,7 +84,7 @@ def _listed(title: str, sentences: tuple[str, ...]) -> list[str]:
 def _total(card: DatasetCard, quantity: str) -> int | None:
     """Of all parts together, which share no image and no patient; None where the card does not say.
 
-    Other parts, such as `kaggle`, are further releases of the same images.
+    A part of any other name is a further release of the same images.
     """
     whole = card.counts.get(f"all/{quantity}")
     parts = [card.counts[key] for part in _PARTS if (key := f"{part}/{quantity}") in card.counts]

@@ -6,17 +6,16 @@ import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from ..foundation.errors import UserError
-from ..foundation.files import new_file, sha256_of_file, sha256_of_json
+from ..foundation.files import sha256_of_file, sha256_of_json
 from ..foundation.progress import Progress, SilentProgress
 from .radiographs import Radiographs
+from .remembered_tables import remember, remembered
 
 # A file changed this shortly before it was hashed may change again within one tick of the disk's clock.
 _SETTLED_NS = 2_000_000_000
@@ -57,8 +56,7 @@ def content_hashes(
             # What was hashed before an interruption need not be hashed again.
             settled = ~pd.isna(hashes) & (times < started - _SETTLED_NS)
             new = table[settled].assign(sha256=hashes[settled])
-            with suppress(UserError):
-                _remember(memory, known, new, root)
+            _remember(memory, known, new, root)
     return hashes.astype(str)[which]
 
 
@@ -136,9 +134,8 @@ def _hash(root: Path, paths: np.ndarray, missing: np.ndarray, hashes: np.ndarray
 
 def _remembered(memory: Path) -> pd.DataFrame:
     """What `memory` holds; nothing where it is absent or damaged, because it can be made again."""
-    try:
-        known = pd.read_parquet(memory, columns=_MEMORY, page_checksum_verification=True)
-    except (OSError, ValueError, pa.ArrowException):
+    known = remembered(memory, _MEMORY)
+    if known is None:
         return pd.DataFrame({name: [] for name in _MEMORY}).astype({"size": "int64", "mtime_ns": "int64", "path": str})
     return known
 
@@ -150,11 +147,7 @@ def _remember(memory: Path, known: pd.DataFrame, new: pd.DataFrame, root: Path) 
     if new.empty:
         return
     # The newest state of a path stands last.
-    together = pd.concat([known, new], ignore_index=True).drop_duplicates("path", keep="last")
-    # For whoever lists caches.
-    together.attrs = {"folder": str(root)}
-    with new_file(memory) as path:
-        together.to_parquet(path, index=False, write_page_checksum=True)
+    remember(memory, pd.concat([known, new], ignore_index=True).drop_duplicates("path", keep="last"), root)
 
 
 def _hash_of_numbers(values: np.ndarray) -> str:

@@ -133,16 +133,17 @@ def _pixels(data: bytes, start: int, header: dict[str, str], expected: int) -> b
 def _as_grey(values: np.ndarray) -> np.ndarray:
     if values.dtype in (np.uint8, np.uint16):
         return values
-    if not np.isfinite(values).all():
-        raise DamagedError("pixels that are not numbers")
-    low, high = values.min(), values.max()
-    whole = values.dtype.kind in "iu" or bool((values == np.rint(values)).all())
-    # In float64 no difference of the wider integers wraps around.
+    # Eight bytes, in which no difference of the narrower kinds wraps around.
+    wide = values.astype(f"{values.dtype.kind}8")
+    low, high = wide.min(), wide.max()
+    # In float64 neither does one of the widest integers.
     span = float(high) - float(low)
+    if not np.isfinite(span):
+        raise DamagedError("pixels that are not numbers")
+    whole = values.dtype.kind in "iu" or bool((values == np.rint(values)).all())
     if not whole or span > 65535:
-        return np.rint((values.astype(np.float64) - float(low)) * (65535 / span if span else 0)).astype(np.uint16)
-    shift = low if low < 0 or high > 65535 else values.dtype.type(0)
-    return (values.astype(np.int64 if whole else np.float64) - int(shift)).astype(np.uint16)
+        return np.rint((wide.astype(np.float64) - float(low)) * (65535 / span if span else 0)).astype(np.uint16)
+    return (wide - low if low < 0 or high > 65535 else wide).astype(np.uint16)
 
 
 def _yes(header: dict[str, str], key: str, default: bool = False) -> bool:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from ..foundation.errors import UserError
+from .held_out import held_out
 from .problems import Problems
 from .tables import extract, first_three, read_table
 
+NIH = "nih14"
 # In a sample table, the column with the sample_id that the image has in the dataset `nih14`.
 NIH_COLUMN = "nih14_id"
 
@@ -48,6 +50,14 @@ class NihOrigin:
     patients: pd.Series
     known: bool
     notes: tuple[str, ...] = ()
+
+    def split(self, dataset: str) -> pd.Series:
+        """train or test of each image of `dataset`: text [N].
+
+        Where NIH's patients are known they are held out under one name, so that no patient trains in one challenge
+        and tests in another.
+        """
+        return held_out(NIH if self.known else dataset, self.patients)
 
 
 def nih_origin(root: Path, ids: pd.Series, official: str, problems: Problems) -> NihOrigin:

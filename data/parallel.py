@@ -12,6 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -63,10 +64,8 @@ def in_order(
             thread the exception itself comes out.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
-    started = [_Process(function) for _ in range(workers)] if processes else []
+    started: list[_Process] = []
     idle: SimpleQueue[_Process] = SimpleQueue()
-    for process in started:
-        idle.put(process)
 
     def ask(argument: A) -> R:
         process = idle.get()
@@ -83,6 +82,9 @@ def in_order(
     waiting: deque[Future[R]] = deque()
     stopped = Event()
     try:
+        for _ in range(workers if processes else 0):
+            started.append(_Process(function))
+            idle.put(started[-1])
         for argument in arguments:
             waiting.append(pool.submit(ask if processes else function, argument))
             if len(waiting) > 2 * workers:
@@ -112,7 +114,7 @@ class _Process:
         self.start()
 
     def start(self) -> None:
-        """Begin, or begin again after a death."""
+        """Begin, or begin again after a death. Raises UserError where the system allows no further process."""
         self._at_work = False
         ours, theirs = socket.socketpair()
         with theirs:
@@ -120,15 +122,21 @@ class _Process:
             # -P: nothing in the current folder is taken for a module. A group of its own: Ctrl-C reaches the
             # caller alone, which then ends its workers.
             command = [sys.executable, "-P", "-c", program, json.dumps(sys.path), str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                process_group=0,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    process_group=0,
+                )
+            except OSError as error:
+                ours.close()
+                raise UserError(f"no worker process can be started: {error.strerror}; try again") from error
         self._connection = Connection(ours.detach())
-        self._connection.send((self._function.__module__, self._function.__qualname__))
+        # Whoever asks a process that is dead by now is told so.
+        with suppress(OSError):
+            self._connection.send((self._function.__module__, self._function.__qualname__))
 
     def ask(self, argument: object) -> Any:
         try:
@@ -155,19 +163,15 @@ def serve(descriptor: int) -> None:
     """What a worker process runs: answers questions until the caller closes its end, or is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(descriptor)
-    module, name = connection.recv()
-    function = getattr(import_module(module), name)
-    connection.send("at work")
-    while True:
-        try:
+    # A caller that is no more is the end of the file, or a reset where it left an answer unread.
+    with suppress(EOFError, ConnectionError):
+        module, name = connection.recv()
+        function = getattr(import_module(module), name)
+        connection.send("at work")
+        while True:
             argument = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer = True, function(argument)
-        except Exception:
-            answer = False, traceback.format_exc()
-        try:
+            try:
+                answer = True, function(argument)
+            except Exception:
+                answer = False, traceback.format_exc()
             connection.send(answer)
-        except OSError:
-            return

@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..foundation.errors import UserError
-from ..foundation.files import new_file
+from ..foundation.files import sha256_of_json
 from ..foundation.progress import Progress, SilentProgress
 from .file_checks import FileCheck, check_files
 from .fingerprint import content_hashes
 from .radiographs import Radiographs
+from .remembered_tables import remember, remembered
 
 # Raised when files are accepted that were refused before, or refused that were accepted.
 VERSION = 1
@@ -79,7 +78,7 @@ def readability(
     progress = progress or SilentProgress()
     n = len(radiographs)
     files = [radiographs.root / path for path in radiographs.samples[column]]
-    reasons = _not_to_open(files)
+    reasons = not_to_open(files)
     open_rows = np.flatnonzero(reasons == "")
     hashes = np.full(n, "", dtype=object)
     heights, widths = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -87,9 +86,7 @@ def readability(
         keep = np.zeros(n, dtype=bool)
         keep[open_rows] = True
         hashes[open_rows] = content_hashes(radiographs.where(keep), cache, progress, column=column)
-    memory = (
-        cache / "readable" / f"v{VERSION}-{sha256(str(radiographs.root.resolve()).encode()).hexdigest()[:16]}.parquet"
-    )
+    memory = cache / "readable" / f"{sha256_of_json([VERSION, str(radiographs.root.resolve())])[:16]}.parquet"
     known = _remembered(memory)
     sizes = pd.DataFrame({"sha256": hashes}).merge(known, on="sha256", how="left")
     seen = sizes["height"].notna().to_numpy()
@@ -107,8 +104,7 @@ def readability(
             reasons[done], heights[done], widths[done] = zip(*checks, strict=True) if checks else ((), (), ())
             good = done[reasons[done] == ""]
             new = pd.DataFrame({"sha256": hashes[good], "height": heights[good], "width": widths[good]})
-            with suppress(UserError):
-                _remember(memory, known, new)
+            _remember(memory, known, new, radiographs.root)
     return Readability(reasons, heights, widths, hashes)
 
 
@@ -118,7 +114,7 @@ def first_rows(ids: Sequence[str] | pd.Series, most: int) -> np.ndarray:
     return np.sort(np.argsort(marks, kind="stable")[:most])
 
 
-def _not_to_open(files: Sequence[Path]) -> np.ndarray:
+def not_to_open(files: Sequence[Path]) -> np.ndarray:
     """Why each file cannot be opened, "" where it can: object [N]; asked in threads, for shared disks are slow."""
 
     def group(start: int) -> list[str]:
@@ -147,14 +143,11 @@ def _why_not_to_open(path: Path) -> str:
 
 def _remembered(memory: Path) -> pd.DataFrame:
     """What `memory` holds; nothing where it is absent or damaged, because it can be made again."""
-    try:
-        return pd.read_parquet(memory, columns=_MEMORY)
-    except (OSError, ValueError):  # pyarrow's errors are ValueErrors
-        return pd.DataFrame({"sha256": pd.Series(dtype="str"), "height": [], "width": []})
+    known = remembered(memory, _MEMORY)
+    return pd.DataFrame({"sha256": pd.Series(dtype="str"), "height": [], "width": []}) if known is None else known
 
 
-def _remember(memory: Path, known: pd.DataFrame, new: pd.DataFrame) -> None:
+def _remember(memory: Path, known: pd.DataFrame, new: pd.DataFrame, root: Path) -> None:
     if len(new):
         together = pd.concat([known, new.drop_duplicates("sha256")] if len(known) else [new.drop_duplicates("sha256")])
-        with new_file(memory) as path:
-            together.astype({"height": "int64", "width": "int64"}).to_parquet(path, index=False)
+        remember(memory, together.astype({"height": "int64", "width": "int64"}), root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -87,12 +88,13 @@ def load(
         return radiographs
     if not skip_unreadable:
         raise reading.problems.refusal(dataset)
-    others = [problem for problem in reading.problems if not problem.sample_id]
+    others = Counter(problem.kind for problem in reading.problems if not problem.sample_id)
     if others:
-        note = f"{len(others)} problems that concern no single image were passed over, such as {others[0]}"
+        # Kinds only: what a problem says may name a patient, and notes are stored with results.
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in others.most_common())
+        note = f"{others.total()} problems that concern no single image were passed over ({kinds})"
         radiographs = replace(radiographs, notes=(*radiographs.notes, note))
-    reasons = reading.problems.reasons()
-    return without(radiographs, reasons) if reasons else radiographs
+    return without(radiographs, reading.problems.reasons())
 
 
 def read(dataset: str, path: Path | str, reading: Reading) -> Radiographs:
@@ -121,10 +123,14 @@ def read(dataset: str, path: Path | str, reading: Reading) -> Radiographs:
 def without(radiographs: Radiographs, reasons: Mapping[str, str]) -> Radiographs:
     """The dataset without the samples that `reasons` (sample_id -> why) names, which `left_out` then lists.
 
+    Names that are no samples are listed too: what a reader left away because a row of it is wrong.
+
     Raises UserError where nothing would be left.
     """
     import pandas as pd
 
+    if not reasons:
+        return radiographs
     keep = ~radiographs.samples["sample_id"].isin(list(reasons)).to_numpy()
     if not keep.any():
         first = next(iter(reasons.values()))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +102,7 @@ def write_splits(
     samples = radiographs.samples[["sample_id", "patient_id"]]
     samples = samples.assign(image_sha256=hashes, labels_sha256=label_digests(radiographs))
     common = dict(zip(OF_COLUMNS, (of.task, of.version, of.dataset, of.fingerprint), strict=True))
-    with new_file(Path(path)) as beside, _text_of(beside, packed=Path(path).suffix == ".gz") as file:
+    with new_file(Path(path)) as beside, _text_of(beside, packed=_is_packed(Path(path))) as file:
         file.write(",".join(COLUMNS) + "\n")
         for name, split in draws.items():
             draw = {"variant": name.variant, "fraction": f"{name.fraction:g}", "replicate": name.replicate}
@@ -121,12 +123,12 @@ def read_splits(path: Path) -> SplitFile:
         if len(values) != 1:
             raise UserError(f"{path}: column {column} has {len(values)} values ({few(values)}); keep one a file")
         of.append(values[0])
-    if not of[1].isdigit():
+    if not re.fullmatch(r"[0-9]{1,6}", of[1]):
         raise UserError(f"{path}: task_version {of[1]!r} is not a whole number")
     _refuse_rows(path, table["role"], ~table["role"].isin(ROLES), f"use {', '.join(ROLES)}")
     fraction = pd.to_numeric(table["fraction"], errors="coerce")
     _refuse_rows(path, table["fraction"], ~((fraction > 0) & (fraction <= 100)), "use a per cent above 0, up to 100")
-    whole = table["replicate"].str.fullmatch(r"\d{1,6}")
+    whole = table["replicate"].str.fullmatch(r"[0-9]{1,6}")
     _refuse_rows(path, table["replicate"], ~whole, "use a whole number from 0")
     table = table.assign(fraction=fraction.astype(np.float64), replicate=table["replicate"].astype(np.int64))
     again = table.duplicated(["variant", "fraction", "replicate", "role", "sample_id"])
@@ -138,8 +140,15 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except (OSError, EOFError) as error:
+            table = pd.read_csv(
+                path,
+                compression="gzip" if _is_packed(path) else None,
+                dtype=str,
+                encoding="utf-8-sig",
+                index_col=False,
+                keep_default_na=False,
+            )
+    except (OSError, EOFError, zlib.error) as error:
         # An OSError of gzip has no strerror.
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except (ValueError, pd.errors.ParserWarning) as error:
@@ -158,6 +167,10 @@ def _refuse_rows(path: Path, column: pd.Series, wrong: pd.Series, way_out: str) 
     if wrong.any():
         first = int(wrong.to_numpy().argmax())
         raise UserError(f"{path}, row {first + 2}: {column.name} {column.iloc[first]!r}: {way_out}")
+
+
+def _is_packed(path: Path) -> bool:
+    return path.suffix == ".gz"
 
 
 @contextmanager

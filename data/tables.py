@@ -162,11 +162,6 @@ def at_row(path: Path, index: object) -> str:
     return f"{path}, row {int(str(index)) + (1 if path.suffix == '.parquet' else 2)}"
 
 
-def row_number(index: int) -> int:
-    """The line of a CSV file (1 is the header) that the table's row `index` (from 0) stands on."""
-    return index + 2
-
-
 def first_three(values: Iterable[object]) -> str:
     """The first three of `values`, with dots where there are more."""
     shown = [str(value) for value in values]

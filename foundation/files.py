@@ -23,6 +23,12 @@ def default_cache() -> Path:
     return user_cache_path("cxrbench")
 
 
+def expanded(path: Path | str) -> Path:
+    """`path` with the folder of a user in place of `~` or `~name`; as it is where there is no such user."""
+    # pathlib's own raises where there is none.
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; what stands there afterwards replaces `path` in one step.

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..foundation.errors import UserError
+from ..foundation.files import expanded
 from .architectures import TIMM
 from .building import load_from_file, load_user_checkpoint, random_timm_encoder
 from .encoder import Encoder
@@ -35,14 +36,14 @@ def load_encoder(spec: str, seed: int = 0, *, weights: Path | None = None) -> En
     """
     folder = Path(weights) if weights is not None else default_weights()
     left, equals, place = spec.partition("=")
-    if not equals and not spec.startswith(TIMM) and spec not in encoders.names() and Path(spec).expanduser().is_file():
+    if not equals and not spec.startswith(TIMM) and spec not in encoders.names() and expanded(spec).is_file():
         raise UserError(f"--encoder {spec}: give the checkpoint a name: --encoder mine={spec}")
     if not equals:
         return random_timm_encoder(spec, seed) if spec.startswith(TIMM) else encoders.get(spec).build(seed, folder)
     name, arch = _name_and_arch(left)
     if not re.fullmatch(r"[A-Za-z0-9][\w.+:-]*", name) or not place:
         raise UserError(f"--encoder {spec}: write NAME=PATH; a name has letters, digits and _ . + - only")
-    path = Path(place).expanduser()
+    path = expanded(place)
     if path.suffix == ".toml":
         return read_zoo_entry(path, name, weights_beside=True).build(seed, folder)
     if not arch and name in encoders.names():

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ..foundation.errors import UserError
-from ..foundation.files import default_cache, sha256_of_file
+from ..foundation.files import default_cache, expanded, sha256_of_file
 from ..foundation.settings import Settings
 
 
@@ -74,4 +74,4 @@ def _torch_hub() -> Path:
     """Where torch hub keeps downloaded weights, found as torch does but without importing it."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", f"{cache}/torch")
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return expanded(home) / "hub" / "checkpoints"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ..foundation.errors import UserError
-from ..foundation.files import sha256_of_file
+from ..foundation.files import expanded, sha256_of_file
 from ..foundation.settings import Settings, read_toml, validated
 from .source import EncoderSource
 from .weights_files import WeightsFile, find_weights, how_to_get, require_weights
@@ -110,7 +110,7 @@ class ZooSource(EncoderSource):
         """The list's path and hash, for the encoder's metadata; empty where the TOML names none."""
         if self.entry.pretraining_images is None:
             return {}
-        path = self._at / Path(self.entry.pretraining_images).expanduser()
+        path = self._at / expanded(self.entry.pretraining_images)
         try:
             digest = sha256_of_file(path)
         except OSError as error:

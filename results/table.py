@@ -186,9 +186,12 @@ def _refuse_other_splits(records: Iterable[Record]) -> None:
         draw = (record.task, record.variant, record.fraction, record.replicate)
         other = first.setdefault(draw, record)
         if other.split.get("hash") != record.split.get("hash"):
+            way_out = "run both with the same --splits file, or both without one"
+            if other.left_out != record.left_out:
+                way_out = f"{other.left_out} and {record.left_out} images were left out; run both on the same images"
             raise RefusedError(
                 f"{record.task} {record.variant} {record.fraction:g} % #{record.replicate}: {other.encoder} and "
-                f"{record.encoder} ran on different splits; run both with the same --splits file, or both without one"
+                f"{record.encoder} ran on different splits; {way_out}"
             )
 
 

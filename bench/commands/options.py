@@ -25,6 +25,7 @@ StoreOption = Annotated[Path | None, typer.Option(help="Folder of records.  (def
 OutOption = Annotated[Path | None, typer.Option(help="File to write instead of the terminal.")]
 ProtocolOption = Annotated[Protocol | None, choice_option(Protocol, "--protocol", "Only trials of this protocol.")]
 SettingsOption = Annotated[str | None, SETTINGS]
+SkipOption = Annotated[bool, typer.Option("--skip-unreadable", help="Go on without images that are missing or broken.")]
 IncludeOption = Annotated[
     list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")
 ]

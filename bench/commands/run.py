@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...foundation.errors import UserError
-from .options import IncludeOption
+from .options import IncludeOption, SkipOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,9 +43,7 @@ def run(
     splits: Annotated[
         Path | None, typer.Option(help="Use the splits of this file (`data splits export`) instead of drawing them.")
     ] = None,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Go on without images that are missing or broken.")
-    ] = False,
+    skip_unreadable: SkipOption = False,
     hash_ids: Annotated[
         str | None, typer.Option(metavar="SALT", help="Store ids of patients and images hashed with this secret text.")
     ] = None,

@@ -11,6 +11,7 @@ import pandas as pd
 from ...foundation.progress import Progress, SilentProgress
 from ..fingerprint import content_hashes
 from ..radiographs import Radiographs
+from ..readability import not_to_open
 from .identity import across, grouped
 from .near import Pictures, near_duplicates
 from .pixels import scan, why_unreadable
@@ -93,6 +94,8 @@ class _Looked:
 def _look(side: Side, cache: Path, progress: Progress) -> _Looked:
     rows = np.flatnonzero((side.images["path"] != "").to_numpy())
     names = side.images["path"].to_numpy(dtype=object)[rows]
+    closed = not_to_open([side.root / name for name in names]) != ""
+    failed, rows, names = names[closed], rows[~closed], names[~closed]
     files_alone = Radiographs(side.title, side.root, pd.DataFrame({"path": names}), (), False)
     contents = content_hashes(files_alone, cache, progress)
     # Files with equal bytes are decoded once.
@@ -108,7 +111,7 @@ def _look(side: Side, cache: Path, progress: Progress) -> _Looked:
         digests=digests,
         pictures=Pictures(found.thumbnails, different, paths),
         image=rows[first[different]],
-        failed=[str(name) for name in names[~good[which]]],
+        failed=[*failed, *names[~good[which]]],
     )
 
 

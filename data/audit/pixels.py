@@ -56,13 +56,15 @@ def scan(
     """Decode each file once; remembered in `<cache>/audit/` by what the files hold.
 
     Args:
-        paths: N > 0 files.
+        paths: N files.
         contents: SHA-256 of the bytes of each, as text [N].
         cache: folder for what can be made again.
         workers: threads that decode; one a core where None.
 
     Raises UserError where the cache cannot be written. A file that cannot be read gets a digest of zeros.
     """
+    if not len(paths):
+        return Pixels(np.zeros(0, f"V{_DIGEST}"), np.zeros((0, THUMBNAIL, THUMBNAIL), np.uint8))
     folder = cache / "audit" / sha256_of_json([_VERSION, contents.tolist()])[:32]
     width = _DIGEST + THUMBNAIL * THUMBNAIL
     decoding = _Decoding(paths, workers or cores())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ...foundation.errors import UserError
+from ...foundation.files import expanded
 from ..nih_mapping import NIH_COLUMN
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ def read_side(text: str, reading: Reading) -> Side:
     Raises UserError: no such dataset, folder or file, or one that cannot be read.
     """
     name, equals, place = text.partition("=")
-    if equals and not Path(text).expanduser().exists():
+    if equals and not expanded(text).exists():
         if not name or not place:
             raise UserError(f"{text}: write NAME=PATH for a dataset (NAME of `ls datasets`), else a folder or a file")
         from ..source import read
 
-        return side_of(read(name, Path(place).expanduser(), reading))
-    path = Path(text).expanduser()
+        return side_of(read(name, expanded(place), reading))
+    path = expanded(text)
     if not path.exists():
         raise UserError(f"{text}: no such file or folder; give a folder, a list of images, or NAME=PATH for a dataset")
     return side_of_list(path)

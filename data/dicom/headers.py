@@ -10,16 +10,15 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
-from ...foundation.errors import UserError
-from ...foundation.files import new_file, sha256_of_json
+from ...foundation.files import sha256_of_json
 from ...foundation.progress import Progress, SilentProgress
+from ..remembered_tables import remember, remembered
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -108,24 +107,16 @@ class _Memory:
 
     def __init__(self, cache: Path | None, root: Path, keywords: Sequence[str]):
         key = sha256_of_json({"root": str(root.resolve()), "keywords": list(keywords), "version": 1})[:16]
+        self._root = root
         self._file = None if cache is None else cache / "dicom_headers" / f"{key}.parquet"
         self._columns = ["path", "size", "changed", *keywords, UNREADABLE]
         self.rows = self._read()
 
     def _read(self) -> pd.DataFrame:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         nothing = pd.DataFrame({name: pd.Series(dtype="str") for name in self._columns})
         nothing = nothing.astype({"size": np.int64, "changed": np.int64})
-        if self._file is None:
-            return nothing
-        try:
-            rows = pq.ParquetFile(self._file, page_checksum_verification=True).read().to_pandas()
-        except (OSError, ValueError, pa.ArrowException):
-            return nothing
-        whole = list(rows.columns) == self._columns and rows["path"].is_unique
-        return rows if whole else nothing
+        rows = None if self._file is None else remembered(self._file, self._columns)
+        return rows if rows is not None and rows["path"].is_unique else nothing
 
     def remember(self, rows: pd.DataFrame) -> None:
         if self._file is None:
@@ -134,9 +125,7 @@ class _Memory:
         others = self.rows[~self.rows["path"].isin(rows["path"])]
         table = pd.concat([others, rows], ignore_index=True) if len(others) else rows.reset_index(drop=True)
         texts = {name: "str" for name in self._columns if name not in ("size", "changed")}
-        # A cache that cannot be written makes the next reading slower and nothing else.
-        with suppress(UserError), new_file(self._file) as path:
-            table.astype(texts).to_parquet(path, index=False, write_page_checksum=True)
+        remember(self._file, table.astype(texts), self._root)
 
 
 def _read_all(files: list[str], tags: list[int], progress: Progress) -> Iterator[list[str | None]]:

@@ -21,7 +21,7 @@ from ..problems import Problems
 from ..radiographs import Radiographs
 from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import extract, first_three, read_table
+from ..tables import extract, read_table
 from ._phantoms import sex, shares
 
 NODULE, NORMAL = "JPCLN", "JPCNN"
@@ -156,22 +156,21 @@ def _files(root: Path) -> tuple[pd.DataFrame, list[str]]:
     again = files["id"].duplicated()
     notes = []
     if again.any():
-        shown = first_three(files["path"][again])
-        notes.append(f"{int(again.sum())} further copies of the same films are left out: {shown}")
+        notes.append(f"{int(again.sum())} further copies of the same films are left out")
     return files.loc[~again, ["id", "path", "form"]].reset_index(drop=True), notes
 
 
 def _find_table(root: Path) -> Path | None:
     for name in (_TABLE, _CONVERTED_TABLE):
-        found = images_below(root, (name.lower(),))
-        if found:
+        ending = images_below(root, (name.lower(),))
+        if found := [path for path in ending if path.rpartition("/")[2].lower() == name.lower()]:
             return root / min(found, key=lambda path: (path.count("/"), path))
     return None
 
 
 def _nodules(table: Path, problems: Problems) -> pd.DataFrame:
     """id, x, y (raw pixels) and size (mm) of the nodules in the table, without rows in which one is no number."""
-    rows = _clinical_rows(table) if table.suffix == ".txt" else _converted_rows(table)
+    rows = _clinical_rows(table) if table.suffix.lower() == ".txt" else _converted_rows(table)
     for column in ("size", "x", "y"):
         rows[column] = pd.to_numeric(rows[column], errors="coerce")
     inside = rows["x"].between(0, JSRT_SIDE) & rows["y"].between(0, JSRT_SIDE) & rows["size"].between(0.1, 200)

@@ -20,8 +20,9 @@ from ..problems import Problems
 from ..radiographs import Radiographs
 from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import label_values, located, read_table, row_number
+from ..tables import at_row, label_values, located, read_table
 from ._phantoms import sex, shares
+from ._sized_boxes import sized_boxes
 
 _TABLE = "metadata.csv"
 _CORNERS = ("x", "y", "width", "height")
@@ -47,15 +48,19 @@ class NODE21(Source):
         """Read metadata.csv and find its images."""
         table, place = _find(root)
         rows = read_table(table, _COLUMNS, text=("img_name",))
-        blank = rows["img_name"].isna().to_numpy()
-        for at in np.flatnonzero(blank):
-            reading.problems.add("no image named", f"{table}, row {row_number(int(at))}", "img_name is blank")
+        blank = rows["img_name"].isna()
+        for index in rows.index[blank]:
+            reading.problems.add("no image named", at_row(table, index), "img_name is blank")
+        if blank.all():
+            raise UserError(f"{table}: the column img_name is blank throughout; download it again")
         names = rows["img_name"].fillna("")
         ids = names.str.replace(r"\.[^./]*$", "", regex=True)
         marked = label_values(rows, ("label",), (0.0, 1.0), table, ids, reading.problems)["label"]
         paths = located(root, place + names, table, ids, reading.problems)
         rows, ids, marked, paths = rows[~blank], ids[~blank], marked[~blank], paths[~blank]
-        boxes = _boxes(rows, ids, marked, table, reading.problems)
+        nodules = marked == 1
+        finding = pd.Series("nodule", index=rows.index[nodules])
+        boxes = sized_boxes(rows[nodules], list(_CORNERS), ids[nodules], finding, table, reading.problems)
         _refuse_contradictions(marked, ids, table, reading.problems)
         # An image is listed once for each nodule; its label is NaN only where no row states 0 or 1.
         labels = marked.groupby(ids, sort=False).max()
@@ -128,22 +133,6 @@ def _find(root: Path) -> tuple[Path, str]:
         raise UserError(f"node21: more than one copy, {names}; give the folder of one")
     path, place = found[0]
     return root / path, path[: -len(_TABLE)] + place + "/"
-
-
-def _boxes(rows: pd.DataFrame, ids: pd.Series, marked: pd.Series, table: Path, problems: Problems) -> pd.DataFrame:
-    """The boxes of the rows that mark a nodule; one without an area is left away."""
-    numbers = pd.DataFrame({name: pd.to_numeric(rows[name], errors="coerce") for name in _CORNERS})
-    nodules = (marked == 1).to_numpy()
-    whole = np.isfinite(numbers.to_numpy(dtype=np.float64)).all(axis=1)
-    whole &= (numbers["width"] > 0).to_numpy() & (numbers["height"] > 0).to_numpy()
-    for at in np.flatnonzero(nodules & ~whole).tolist():
-        stated = ", ".join(f"{name} {rows[name].iloc[at]}" for name in _CORNERS)
-        where = f"{table}, row {row_number(int(rows.index[at]))}"
-        problems.add("box without an area", where, f"{ids.iloc[at]}: {stated}", ids.iloc[at])
-    keep = nodules & whole
-    found = numbers[keep].to_numpy(dtype=np.float64)
-    corners = {"x1": found[:, 0], "y1": found[:, 1], "x2": found[:, 0] + found[:, 2], "y2": found[:, 1] + found[:, 3]}
-    return pd.DataFrame({"sample_id": ids[keep].to_numpy(), "label": "nodule", **corners})
 
 
 def _refuse_contradictions(marked: pd.Series, ids: pd.Series, table: Path, problems: Problems) -> None:

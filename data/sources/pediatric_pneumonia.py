@@ -74,6 +74,10 @@ class PediatricPneumonia(Source):
             self.name, root, samples[columns], self.labels, self.exclusive, layout=layout, notes=tuple(notes)
         )
 
+    def parts(self, radiographs: Radiographs) -> pd.Series:
+        """The folder that each image lies in: those of val/ train, and a full copy's train/ is counted without them."""
+        return radiographs.samples["path"].str.extract(r"(?:^|/)(train|test|val)/\w+/[^/]+$", expand=False)
+
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Classes in the official proportions of train and test; a quarter of the images is for the test."""
         generator = np.random.default_rng(seed)

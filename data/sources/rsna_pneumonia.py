@@ -11,7 +11,6 @@ import pandas as pd
 
 from ...foundation.errors import UserError
 from ..card import DatasetCard, read_card
-from ..held_out import held_out
 from ..nih_mapping import NIH_COLUMN, nih_origin
 from ..phantom.case import PhantomCase, PhantomPlan
 from ..problems import Problems
@@ -59,7 +58,7 @@ class RsnaPneumonia(Source):
                 "patient_id": origin.patients,
                 "study_id": ids,
                 "path": located(root, f"{_IMAGES}/" + ids + ".dcm", root / _LABELS, ids, reading.problems),
-                "split": held_out(self.name, origin.patients),
+                "split": origin.split(self.name),
                 "view": "frontal",
                 NIH_COLUMN: origin.images,
             }

@@ -13,7 +13,6 @@ import pandas as pd
 from ...foundation.errors import UserError
 from ..card import DatasetCard, read_card
 from ..dicom.headers import read_headers
-from ..held_out import held_out
 from ..image_folder import images_below
 from ..nih_mapping import NIH_COLUMN, nih_origin
 from ..phantom.case import PhantomCase, PhantomPlan
@@ -22,7 +21,7 @@ from ..reading import Reading
 from ..run_lengths import counts_to_text
 from ..siim_run_lengths import EMPTY, merge_rows
 from ..source import Source, datasets
-from ..tables import at_row, first_three, read_table
+from ..tables import at_row, read_table
 from . import _siim_acr_phantom as phantom
 from ._membership import is_among, position_among
 
@@ -76,7 +75,7 @@ class SiimAcr(Source):
                 "patient_id": origin.patients,
                 "study_id": ids,
                 "path": files,
-                "split": held_out(self.name, origin.patients),
+                "split": origin.split(self.name),
                 "view": "frontal",
                 NIH_COLUMN: origin.images,
                 self.labels[0]: _labels(rows, ids, table, reading),
@@ -192,7 +191,7 @@ def _note_unused(root: Path, stage: _Stage, unused: pd.Series) -> list[str]:
         notes.append(f"{int(among.sum())} test images of the challenge have no labels and are left away")
         unused = unused[~among]
     if len(unused):
-        notes.append(f"{len(unused)} DICOM files have no row in {stage.table} and are left away: {first_three(unused)}")
+        notes.append(f"{len(unused)} DICOM files have no row in {stage.table} and are left away")
     return notes
 
 

@@ -132,6 +132,8 @@ def _read_images(path: Path, problems: Problems) -> pd.DataFrame:
         shown = table["id"][index]
         what = "id is blank" if pd.isna(shown) else f"id {shown!r} is no image's (its 12 digits, then _image)"
         problems.add("wrong id", at_row(path, index), what, "" if pd.isna(shown) else str(shown))
+    if wrong.all():
+        raise UserError(f"{path}: the column id names no image; download it again")
     rows = pd.DataFrame({"image": names, "study": table["StudyInstanceUID"].fillna("")})
     rows = rows.assign(boxes=table["boxes"], label=table["label"])[~wrong]
     again = rows["image"].duplicated()

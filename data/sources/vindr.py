@@ -17,7 +17,7 @@ from ..phantom.case import PhantomCase, PhantomPlan
 from ..radiographs import Radiographs
 from ..reading import Reading
 from ..source import Source, datasets
-from ..tables import at_row, first_three, known_values, label_values, read_table
+from ..tables import at_row, known_values, label_values, read_table
 from ._vindr_labels import KAGGLE, LABELS, NO_FINDING, WITHOUT_BOX
 from ._vindr_phantom import plan, write_physionet
 
@@ -32,6 +32,8 @@ _CORNERS = {"x_min": "x1", "y_min": "y1", "x_max": "x2", "y_max": "y2"}
 _SUFFIXES = (".dicom", ".dcm", ".png", ".jpg", ".jpeg")
 _LEVELS = 6
 _FOLDERS_LOOKED_IN = 500
+
+_UNLABELLED = "box of an image without labels"
 
 
 class VinDr(Source):
@@ -184,6 +186,8 @@ def _identified(table: pd.DataFrame, key: tuple[str, ...], path: Path, reading: 
     for name in key:
         filled = table.assign(image_id=table["image_id"].fillna(""))
         _report(reading, "blank id", path, filled, blank[name], pd.Series(f"{name} is blank", index=table.index))
+    if blank.any(axis=1).all():
+        raise UserError(f"{path}: no row has {' and '.join(key)}; download it again")
     return table[~blank.any(axis=1)]
 
 
@@ -191,7 +195,9 @@ def _report(reading: Reading, kind: str, path: Path, table: pd.DataFrame, wrong:
     """One problem a row of `table` (index: the row's place in the file `path`) that is `wrong`."""
     for index in table.index[wrong]:
         image = str(table["image_id"][index])
-        reading.problems.add(kind, at_row(path, index), f"{image} {what[index]}".strip(), image)
+        # An image without labels is no sample that could be left out.
+        sample = "" if kind == _UNLABELLED else image
+        reading.problems.add(kind, at_row(path, index), f"{image} {what[index]}".strip(), sample)
 
 
 def _train_labels(path: Path, reading: Reading) -> pd.DataFrame:
@@ -230,7 +236,7 @@ def _boxes(rows: pd.DataFrame, path: Path, targets: pd.DataFrame, reading: Readi
     listed = rows["image_id"].isin(targets.index)
     extent = (corners["x_max"] > corners["x_min"]) & (corners["y_max"] > corners["y_min"])
     wrong = {
-        "box of an image without labels": with_box & ~listed,
+        _UNLABELLED: with_box & ~listed,
         "box that is not four numbers": with_box & listed & ~finite,
         "box without extent": with_box & listed & finite & ~extent,
     }
@@ -269,8 +275,7 @@ def _samples(root: Path, folder: Path | None, targets: pd.DataFrame, split: str,
         samples["path"] = (folder.relative_to(root).as_posix() + "/" + ids.map(files).astype("str")).fillna("")
         unlisted = files.index.difference(targets.index)
         if len(unlisted):
-            shown = first_three(unlisted)
-            notes.append(f"{len(unlisted)} images of {folder.name}/ are in no table and left out: {shown}")
+            notes.append(f"{len(unlisted)} images of {folder.name}/ are in no table and left out")
     return pd.concat([samples.assign(view="frontal"), targets.reset_index(drop=True)], axis=1)
 
 

@@ -15,6 +15,8 @@ from .report import CountLine, State
 
 # Shown also where the card knows no number.
 _ALWAYS = ("images", "patients", "boxes", "boxed images", "masked images")
+# Stated by files of their own, which many copies are without; a reader notes it.
+_FROM_FURTHER_FILES = ("patients", "boxes", "boxed images", "masked images")
 
 
 def count_lines(
@@ -47,12 +49,17 @@ def state_of(lines: Sequence[CountLine], anything_missing: bool) -> State:
 
 
 def wrong_counts(lines: Sequence[CountLine], folder: Path) -> list[Problem]:
-    """Counts that no part of a full copy can have, and those that differ though all images are listed."""
+    """Counts that no part of a full copy can have, and those that differ though all images are listed.
+
+    A copy without any boxes, masks or patients lacks the file that states them and is not wrong.
+    """
     images = _image_lines(lines)
     whole = all(line.listed == line.known for line in images)
     problems = []
     for line in lines:
         if line.known is None or line.listed == line.known or (line.listed < line.known and not whole):
+            continue
+        if line.listed == 0 and line.name.partition("/")[2] in _FROM_FURTHER_FILES:
             continue
         what = f"{line.name}: {line.listed}, a full copy has {line.known}"
         if line in images:

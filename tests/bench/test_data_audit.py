@@ -66,6 +66,16 @@ def test_a_clean_dataset_has_no_leak(nih: Path, cache: Path) -> None:
     assert "synthetic phantom" in result.output
 
 
+def test_thumbnails_go_to_the_cache_of_the_configuration(
+    nih: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cxrbench.toml").write_text('cache = "kept here"\n')
+    result = CliRunner().invoke(app, ["data", "audit", f"nih14={nih}"])
+    assert result.exit_code == 0, result.output
+    assert list((tmp_path / "kept here" / "audit").glob("*/values.npy"))
+
+
 def test_a_validation_list_that_is_the_test_list(nih: Path, tmp_path: Path, cache: Path) -> None:
     names = _rows(nih / "test_list.txt")
     (tmp_path / "val.txt").write_text("\n".join(names))
@@ -162,6 +172,7 @@ def test_copies_and_a_patient_on_two_sides_of_a_split(tmp_path: Path, cache: Pat
     ("arguments", "message"),
     [
         (["nowhere.txt"], "nowhere.txt: no such file or folder"),
+        (["~no-such-user/list.txt"], "~no-such-user/list.txt: no such file or folder"),
         (["{list}", "--encoder", "{encoder}"], "give what it was pretrained on: --against"),
         (["{list}", "--against", "{list}", "--encoder", "{encoder}"], "A must be a dataset, NAME=PATH"),
         (["{list}", "--json", "{folder}"], "it is a folder; name a file"),

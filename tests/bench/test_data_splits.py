@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +160,24 @@ def test_run_finds_trials_done_that_were_drawn_and_are_now_imported(run: Run, ni
 
 def _other(role: str) -> str:
     return {"train": "validation", "validation": "train"}[role]
+
+
+def test_a_copy_with_missing_images_is_exported_where_that_is_asked_for(run: Run, nih: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(nih, copy)
+    gone = sorted(copy.rglob("*.png"))[0]
+    gone.unlink()
+    of = ("--task", "nih14", "--data", copy, "--fractions", "100", "--replicates", "1")
+    code, _, errors = run("data", "splits", "export", "s.csv", *of)
+    assert (code, "--skip-unreadable" in errors) == (2, True)
+    assert run("data", "splits", "export", "s.csv", *of, "--skip-unreadable")[0] == 0
+    names = {row["sample_id"] for row in rows_of(tmp_path / "s.csv")}
+    assert gone.stem not in names
+    assert len(names) == 59
+    imported = ("data", "splits", "import", "s.csv", "--task", "nih14", "--data", copy)
+    assert run(*imported)[0] == 2
+    assert run(*imported, "--skip-unreadable")[0] == 0
+    prepared = ("data", "prepare", "--task", "nih14", "--data", copy, "--set", "image_size=32")
+    assert run(*prepared)[0] == 2
+    code, out, _ = run(*prepared, "--skip-unreadable")
+    assert (code, out.startswith("nih14: 59 images of 32 px are in ")) == (0, True)

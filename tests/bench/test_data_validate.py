@@ -90,3 +90,9 @@ def test_a_folder_that_holds_something_else_fails(cli: Cli, tmp_path: Path) -> N
     done = cli("data", "validate", "chexpert", "empty")
     assert done.returncode == 1
     assert "no train.csv in empty" in done.stdout
+
+
+def test_a_folder_of_no_user_is_named(cli: Cli) -> None:
+    done = cli("data", "validate", "nih14", "~no-such-user/nih")
+    assert done.returncode == 2
+    assert "nih14: no folder ~no-such-user/nih" in done.stderr

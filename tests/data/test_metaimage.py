@@ -71,6 +71,20 @@ def test_fractions_and_wide_integers_are_stretched_over_16_bits(tmp_path: Path, 
     np.testing.assert_array_equal(found, np.rint(pixels / float(pixels.max()) * 65535))
 
 
+@pytest.mark.parametrize(
+    ("pixels", "kind"),
+    [
+        (np.uint64(1 << 63) + np.arange(1410, dtype=np.uint64), "MET_ULONG"),
+        (np.int64(-(1 << 63)) + np.arange(1410), "MET_LONG"),
+        (np.arange(1410.0) - 1e9, "MET_DOUBLE"),
+        (np.arange(1410, dtype=np.int32) + (1 << 20), "MET_INT"),
+    ],
+)
+def test_a_few_steps_far_from_zero_are_moved_down_and_kept(pixels: np.ndarray, kind: str) -> None:
+    found = read_metaimage(header(ElementType=kind) + pixels.tobytes())
+    np.testing.assert_array_equal(found.ravel(), np.arange(1410))
+
+
 def test_what_we_write_simpleitk_reads(tmp_path: Path) -> None:
     for compressed in (False, True):
         for kind in ("uint8", "uint16", "int16"):
@@ -150,6 +164,7 @@ def test_compressed_pixels_need_no_stated_size() -> None:
         (header(CompressedData="True") + zlib.compress(PIXELS[:-2]), "2818 of 2820 bytes"),
         (header(CompressedData="True") + zlib.compress(bytes(1 << 22)), "inflate to more than the 2820 bytes"),
         (header(ElementType="MET_FLOAT") + np.full(1410, np.nan, "<f4").tobytes(), "not numbers"),
+        (header(ElementType="MET_DOUBLE") + np.array([-1.7e308, 1.7e308])[DEEP % 2].tobytes(), "not numbers"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, data: bytes, said: str) -> None:

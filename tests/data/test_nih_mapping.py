@@ -54,6 +54,19 @@ def test_without_a_file_every_image_is_its_own_patient_and_a_note_says_so(tmp_pa
     assert found.notes[0].startswith(f"no {OFFICIAL}: no patients are known")
 
 
+def test_a_patient_is_on_one_side_in_every_challenge_where_it_is_known(tmp_path: Path) -> None:
+    names = ids(*(f"image{number}" for number in range(300)))
+    unknown = nih_origin(tmp_path, names, OFFICIAL, Problems())
+    assert unknown.split("rsna_pneumonia").tolist() != unknown.split("siim_acr").tolist()
+    nih = [f"{number // 3:08d}_{number % 3:03d}.png" for number in range(300)]
+    write(tmp_path / OFFICIAL, dict(zip(names, nih, strict=True)))
+    found = nih_origin(tmp_path, names, OFFICIAL, Problems())
+    split = found.split("rsna_pneumonia")
+    assert split.tolist() == found.split("siim_acr").tolist()
+    assert split.groupby(found.patients).nunique().max() == 1
+    assert (split == "test").mean() == pytest.approx(0.2, abs=0.08)
+
+
 @pytest.mark.parametrize(
     "header",
     ["ImageId,NIH_filename", "SOPInstanceUID, Image Index", "image_id,nih_image_id", "subset_img_id,img_id", "id,nih"],

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,6 +100,32 @@ def test_workers_that_die_at_their_start_are_no_argument_s_fault(monkeypatch: py
     monkeypatch.setattr(parallel, "_PROGRAM", "import os; os.abort()")
     with pytest.raises(UserError, match=r"a worker process was killed \(signal 6\); is there enough memory"):
         list(in_order(square, range(5), 2, processes=True, instead=str))
+
+
+def test_a_system_that_starts_no_more_processes_is_one_line_and_ends_the_others(monkeypatch: pytest.MonkeyPatch):
+    started: list[subprocess.Popen[Any]] = []
+    start = subprocess.Popen
+
+    def second_fails(*given: Any, **options: Any) -> subprocess.Popen[Any]:
+        if started:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        started.append(start(*given, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", second_fails)
+    with pytest.raises(UserError, match=r"^no worker process can be started: Resource temporarily unavailable; try"):
+        list(in_order(square, range(5), 2, processes=True))
+    assert started[0].poll() == -signal.SIGKILL
+
+
+def test_a_worker_whose_answer_nobody_takes_any_more_ends_in_silence(capfd: pytest.CaptureFixture[str]):
+    worker = parallel._Process(process_id)
+    worker._connection.recv()
+    worker._connection.send(1)
+    assert worker._connection.poll(20)
+    worker._connection.close()
+    assert worker._process.wait(20) == 0
+    assert capfd.readouterr().err == ""
 
 
 PROGRAM = """

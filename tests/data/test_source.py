@@ -113,6 +113,14 @@ def test_what_is_left_out_adds_up(phantom: Path) -> None:
     assert left.left_out.to_numpy().tolist() == [[names[0], "blurred"], [names[1], "black"]]
 
 
+def test_what_a_reader_left_away_is_listed_with_what_is_left_out(phantom: Path) -> None:
+    whole = load("six_class", phantom)
+    assert without(whole, {}) is whole
+    left = without(whole, {whole.samples["sample_id"].iloc[0]: "blurred", "film without its partner": "no partner"})
+    assert left.left_out is not None
+    assert (len(left), len(left.left_out)) == (len(whole) - 1, 2)
+
+
 def test_an_unreadable_folder_is_one_line(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(self: Source, root: Path, reading: Reading):
         raise PermissionError(13, "Permission denied", str(root / "images"))
@@ -128,4 +136,5 @@ def test_problems_of_no_single_image_are_noted_when_going_on(phantom: Path) -> N
     left = load("six_class", phantom, reading=reading, skip_unreadable=True)
     assert len(left) == 60
     assert left.left_out is None
-    assert left.notes == ("2 problems that concern no single image were passed over, such as x.csv: no lateral views",)
+    note = "2 problems that concern no single image were passed over (1 x incomplete copy, 1 x odd)"
+    assert left.notes == (note,)

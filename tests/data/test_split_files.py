@@ -94,6 +94,7 @@ ROW = "t,1,d,f,default,10,0,train,s0,p0,h,l"
         (HEADER.replace(",", ";") + "\n" + ROW.replace(",", ";"), "no column task"),
         (f"{HEADER}\n{ROW}\n{ROW.replace('t,1', 'u,1', 1)}\n", r"column task has 2 values \(t, u\)"),
         (f"{HEADER}\n{ROW.replace('t,1', 't,one', 1)}\n", "task_version 'one' is not a whole number"),
+        (f"{HEADER}\n{ROW.replace('t,1', 't,²', 1)}\n", "task_version '²' is not a whole number"),
         (f"{HEADER}\n{ROW}\n{ROW.replace('train', 'training')}\n", "row 3: role 'training': use train, validation"),
         (f"{HEADER}\n{ROW.replace(',10,', ',101,')}\n", "row 2: fraction '101': use a per cent above 0, up to 100"),
         (f"{HEADER}\n{ROW.replace(',10,', ',,')}\n", "row 2: fraction '': use a per cent"),
@@ -120,11 +121,20 @@ def test_bytes_that_are_no_text_and_files_that_are_none_are_named(tmp_path: Path
     path.write_bytes(f"{HEADER}\n{ROW}\n".encode("utf-16"))
     with pytest.raises(UserError, match="not a CSV table of splits"):
         read_splits(path)
-    for content in (b"no gzip", gzip.compress(b"x" * 10_000)[:30]):
+    damaged = bytearray(gzip.compress(f"{HEADER}\n{ROW}\n".encode() * 50))
+    damaged[30:60] = bytes(30)
+    for content in (b"no gzip", gzip.compress(b"x" * 10_000)[:30], bytes(damaged)):
         packed = tmp_path / "splits.csv.gz"
         packed.write_bytes(content)
         with pytest.raises(UserError, match="cannot be read"):
             read_splits(packed)
+
+
+def test_only_gzip_is_unpacked_whatever_else_a_name_ends_in(tmp_path: Path) -> None:
+    for ending in ("zip", "xz", "zst", "tar", "bz2"):
+        path = tmp_path / f"splits.{ending}"
+        path.write_text(f"{HEADER}\n{ROW}\n")
+        assert len(read_splits(path).table) == 1
 
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path: Path) -> None:

@@ -117,6 +117,13 @@ def test_tables_of_phantoms_say_so(tmp_path: Path) -> None:
     assert not tables(replicates([0.7], synthetic=False), AUC)[0].synthetic
 
 
+def test_splits_that_differ_by_images_left_out_are_told_as_such() -> None:
+    whole = record(encoder="a", split={"hash": "one"})
+    less = record(encoder="b", split={"hash": "two"}, dataset={**whole.dataset, "left_out": 3})
+    with pytest.raises(RefusedError, match=r"different splits; 0 and 3 images were left out; run both on the same"):
+        tables([whole, less], AUC)
+
+
 def test_one_draw_with_two_splits_is_refused() -> None:
     drawn = record(encoder="a", split={"hash": "one"})
     imported = record(encoder="b", split={"hash": "two"})

@@ -40,22 +40,22 @@ def audit(
     """
     from ....data import audit as auditing
     from ....data.reading import Reading
-    from ....foundation.files import default_cache
     from ....foundation.progress import progress_for_terminal
     from ....foundation.registry import include as include_file
+    from ...config import run_config
     from ..written import refuse_unwritable
 
     for file in include or []:
         include_file(file)
     refuse_unwritable("--json", json)
-    cache = cache or default_cache()
+    folder = run_config({"cache": cache}, needs_grid=False).cache
     progress = progress_for_terminal()
     if encoder is not None:
         _refuse_encoder(what, against, encoder)
-    reading = Reading(progress=progress, cache=cache)
+    reading = Reading(progress=progress, cache=folder)
     a = auditing.read_side(what, reading)
     b = None if against is None else auditing.read_side(against, reading)
-    found = auditing.audit(a, b, cache, progress)
+    found = auditing.audit(a, b, folder, progress)
     typer.echo(auditing.report(found), nl=False)
     written = _written_into(encoder, found)
     if json is not None:

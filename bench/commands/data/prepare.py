@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..options import SkipOption
 from .task_data import task_data
 
 
@@ -15,6 +16,7 @@ def prepare(
     data: Annotated[str, typer.Option(help="Folder of its dataset, or phantom.")],
     preset: Annotated[str | None, typer.Option(help="Settings of a paper, by name.")] = None,
     assign: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    skip_unreadable: SkipOption = False,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded images.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks and datasets.")] = None,
 ) -> None:
@@ -23,7 +25,8 @@ def prepare(
     from ....foundation.progress import progress_for_terminal
 
     progress = progress_for_terminal()
-    config, found = task_data(task, data, preset, assign, cache, include, progress)
+    more = {"skip_unreadable": skip_unreadable or None}
+    config, found = task_data(task, data, preset, assign, cache, include, progress, more)
     size, preprocessing = found.task.image_size, found.task.preprocessing
     images = prepare_images(found.radiographs, size, preprocessing, cache=config.cache, progress=progress)
     typer.echo(f"{found.radiographs.dataset}: {len(images)} images of {size} px are in {config.cache}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..options import SkipOption
 from .task_data import task_data
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def export_splits(
     variant: Annotated[str | None, typer.Option(help="Versions of the task, comma-separated.")] = None,
     preset: PresetOption = None,
     assign: AssignOption = None,
+    skip_unreadable: SkipOption = False,
     cache: CacheOption = None,
     include: IncludeOption = None,
 ) -> None:
@@ -49,6 +51,7 @@ def export_splits(
         "fractions": parse_fractions(fractions),
         "replicates": replicates,
         "variants": parse_list("--variant", variant),
+        "skip_unreadable": skip_unreadable or None,
     }
     config, found = task_data(task, data, preset, assign, cache, include, progress_for_terminal(), grid)
     of, hashes = _about(config, found)
@@ -66,6 +69,7 @@ def import_splits(
     data: DataOption,
     preset: PresetOption = None,
     assign: AssignOption = None,
+    skip_unreadable: SkipOption = False,
     cache: CacheOption = None,
     include: IncludeOption = None,
 ) -> None:
@@ -75,7 +79,8 @@ def import_splits(
     from ....foundation.progress import progress_for_terminal
 
     read = read_splits(file)
-    config, found = task_data(task, data, preset, assign, cache, include, progress_for_terminal())
+    more = {"skip_unreadable": skip_unreadable or None}
+    config, found = task_data(task, data, preset, assign, cache, include, progress_for_terminal(), more)
     of, hashes = _about(config, found)
     typer.echo(f"{file}: {len(read.draws)} draws of {read.of.task}, version {read.of.version}, on {read.of.dataset}")
     for name, ids in read.draws.items():

@@ -24,7 +24,7 @@ def validate(
     """
     from ....data.reading import Reading
     from ....data.validation import validate as validated
-    from ....foundation.files import new_file
+    from ....foundation.files import expanded, new_file
     from ....foundation.progress import progress_for_terminal
     from ....foundation.registry import include as include_file
     from ...config import run_config
@@ -36,7 +36,7 @@ def validate(
         include_file(file)
     folder = run_config({"cache": cache}, needs_grid=False).cache
     reading = Reading(progress=progress_for_terminal(), cache=folder)
-    report = validated(name, path.expanduser(), quick=quick, reading=reading)
+    report = validated(name, expanded(path), quick=quick, reading=reading)
     print_report(report, output_console(), json)
     if json is not None:
         with new_file(json) as beside:

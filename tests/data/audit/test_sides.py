@@ -112,6 +112,17 @@ def test_within_a_dataset_leaks_are_told_from_copies(phantoms: np.ndarray, tmp_p
     assert found.images_shared() == {"train": 1, "test": 1}
 
 
+def test_files_that_cannot_be_opened_are_told_and_compared_by_name(phantoms: np.ndarray, tmp_path: Path) -> None:
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "both_sides.png").symlink_to("both_sides.png")
+    write(tmp_path / "a" / "only_a.png", phantoms[0])
+    found = audit(side_of_list(tmp_path / "a"), side_of_list(tmp_path / "b"), tmp_path / "cache")
+    assert (found.looked_at, found.unread) == (1, 2)
+    assert "both_sides.png: cannot be read: Too many levels of symbolic links" in found.unreadable[0]
+    assert len(found[Kind.image_id].members) == 2
+
+
 def test_damaged_files_are_told_and_compared_by_name(phantoms: np.ndarray, tmp_path: Path) -> None:
     for side in ("a", "b"):
         (tmp_path / side).mkdir()

@@ -75,6 +75,16 @@ def test_boxes_are_squares_of_the_nodules_size_around_its_centre(tmp_path: Path,
     assert found.layout == "raw .IMG"
 
 
+def test_the_table_is_known_by_its_name_in_any_case_and_by_no_other(tmp_path: Path) -> None:
+    table = with_table(lay_out(tmp_path)) / "Clinical_Information" / "CLNDAT_EN.txt"
+    table = table.rename(table.with_name("clndat_en.TXT"))
+    found, _ = read(tmp_path)
+    assert found.boxes is not None
+    assert len(found.boxes) == 3
+    table.rename(table.with_name("old_CLNDAT_EN.txt"))
+    assert read(tmp_path)[0].boxes is None
+
+
 def test_a_table_whose_tabs_became_blanks_is_read_too(tmp_path: Path) -> None:
     found, reading = read(with_table(lay_out(tmp_path), [row.replace("\t", "  ") for row in ROWS]))
     assert len(reading.problems) == 0

@@ -73,10 +73,15 @@ def test_rows_of_one_image_need_not_stand_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "kind", "said"),
     [
-        ("15,20,60,61", "15,20,0,61", "box without an area", r"metadata\.csv, row 4: n0002: x 15.*width 0"),
-        ("15,20,60,61", "15,20,-3,61", "box without an area", "width -3"),
-        ("15,20,60,61", "15,,60,61", "box without an area", "y nan"),
-        ("15,20,60,61", "15,high,60,61", "box without an area", "y high"),
+        (
+            "15,20,60,61",
+            "15,20,0,61",
+            "box without an area",
+            r"metadata\.csv, row 4: .* 0\.0, 61\.0 of n0002 are no box",
+        ),
+        ("15,20,60,61", "15,20,-3,61", "box without an area", r"-3\.0, 61"),
+        ("15,20,60,61", "15,,60,61", "box without an area", r"15\.0, blank, 60"),
+        ("15,20,60,61", "15,high,60,61", "box without an area", r"15\.0, high, 60"),
         ("n0001.mha,1,300", "n0001.mha,0,300", "contradiction", "n0001 has rows with label 0 and with label 1"),
         ("c0003.mha,0", "c0003.mha,2", "unknown label", r"row 5: column 'label': value '2' is not one of 0, 1"),
         ("c0003.mha", "../c0003.mha", "path outside the dataset", r"row 5: .*leads out of the dataset's folder"),
@@ -127,6 +132,9 @@ def test_what_makes_the_folder_unreadable_is_said(tmp_path: Path) -> None:
     (tmp_path / "b" / "metadata.csv").write_text("img_name,label,x,y,w,h\n")
     with pytest.raises(UserError, match="lacks the columns width, height"):
         load("node21", tmp_path / "b")
+    (tmp_path / "b" / "metadata.csv").write_text(f"{HEADER}\n0,,1,1,2,3,4\n1,,0,,,,\n")
+    with pytest.raises(UserError, match="img_name is blank throughout"):
+        load("node21", tmp_path / "b", skip_unreadable=True)
 
 
 def test_lists_of_other_things_are_not_taken_for_the_table(tmp_path: Path) -> None:

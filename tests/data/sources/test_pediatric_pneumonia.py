@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxrbench.data.counts import count
 from cxrbench.data.phantom.case import PhantomCase
 from cxrbench.data.reading import Reading
 from cxrbench.data.source import datasets, load
@@ -80,6 +81,10 @@ def test_the_kaggle_copy_is_counted_once_and_its_val_trains(tmp_path: Path) -> N
     assert Counter(found.samples["split"]) == {"train": 8, "test": 3}
     assert "train/PNEUMONIA/person1946_bacteria_4874" in set(found.samples["sample_id"])
     assert any("2 images of val/ count as training" in note for note in found.notes)
+    # A full copy's train/ is counted without val/.
+    counts = count(found, PediatricPneumonia().parts(found))
+    assert counts["val/images"] == 2
+    assert counts["train/images"] + counts["test/images"] == len(found) - 2
     assert any("second copy" in note for note in found.notes)
 
 

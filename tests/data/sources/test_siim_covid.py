@@ -196,6 +196,12 @@ def test_a_wrong_row_is_a_problem_that_names_it(
     assert (left.targets().sum(axis=1) == 1).all()
 
 
+def test_a_table_that_names_no_image_is_no_dataset_of_none(tmp_path: Path) -> None:
+    make(tmp_path, [f",,none 1 0 0 1 1,{NEGATIVE_STUDY}"])
+    with pytest.raises(UserError, match=r"train_image_level\.csv: the column id names no image"):
+        load("siim_covid", tmp_path, skip_unreadable=True)
+
+
 def test_a_file_that_names_no_patient_is_a_problem(tmp_path: Path) -> None:
     make(tmp_path)
     paths = [next(tmp_path.glob(f"train/*/*/{image}.dcm")) for image in (SIBLING, NEGATIVE, UNBOXED)]

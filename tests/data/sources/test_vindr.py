@@ -252,6 +252,14 @@ def test_a_wrong_row_is_one_problem_that_names_it(tmp_path: Path, change, kind: 
     assert found.boxes[["x1", "y1", "x2", "y2"]].notna().all().all()
 
 
+def test_a_table_that_names_no_image_is_no_dataset_of_none(tmp_path: Path) -> None:
+    root = make_kaggle(tmp_path)
+    table = next(root.rglob("train.csv"))
+    table.write_text(table.read_text().partition("\n")[0] + "\n,No finding,14,R1,,,,\n")
+    with pytest.raises(UserError, match=r"train\.csv: no row has image_id and rad_id"):
+        load("vindr", root, skip_unreadable=True)
+
+
 def test_a_row_without_an_id_does_not_shift_the_numbers_of_the_next(tmp_path: Path) -> None:
     root = make_physionet(tmp_path)
     replace("annotations_train.csv", f"{A},R1,Nodule", ",R1,Nodule")(root)

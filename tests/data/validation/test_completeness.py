@@ -48,6 +48,14 @@ def test_tables_that_list_all_must_have_the_known_labels_though_images_are_not_o
     assert problem.kind == "counts differ from the card"
 
 
+def test_a_copy_without_the_file_of_boxes_or_patients_is_not_another_release() -> None:
+    found = lines(("all/images", 10, 10, 10), ("all/patients", 7, 0, 0), ("all/boxes", 5, 0, 0))
+    assert wrong_counts(found, FOLDER) == []
+    assert state_of(found, anything_missing=False) is State.COMPLETE
+    assert wrong_counts(lines(("all/images", 10, 10, 10), ("all/Edema", 3, 0, 0)), FOLDER)
+    assert wrong_counts(lines(("all/images", 10, 10, 10), ("all/boxes", 5, 4, 4)), FOLDER)
+
+
 def test_no_part_has_more_than_the_whole() -> None:
     found = lines(("all/images", 10, 4, 4), ("all/Edema", 3, 4, 4))
     assert [problem.kind for problem in wrong_counts(found, FOLDER)] == ["counts differ from the card"]
