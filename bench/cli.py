@@ -60,7 +60,10 @@ def main() -> None:
         # What no command foresaw: a name too long for the file system, a disk that went away.
         print(f"cxrbench: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(UserError.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer turns Ctrl-C into an exit without a word.
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
         print("cxrbench: interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
 

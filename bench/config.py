@@ -16,6 +16,7 @@ from ..foundation.settings import Settings, flattened, parse_assignment, read_to
 CONFIG_FILE = "cxrbench.toml"
 DEFAULT_STORE = Path("cxrbench-results")
 _COMMAND_LINE = "command line"
+_LEAST_SALT = 8
 
 
 class RunConfig(Settings):
@@ -56,7 +57,7 @@ class RunConfig(Settings):
     jobs: int = Field(default=1, ge=1, le=256)
     splits: Path | None = None
     skip_unreadable: bool = False
-    hash_ids: str | None = Field(default=None, min_length=8)
+    hash_ids: str | None = None
 
     @field_validator("fractions")
     @classmethod
@@ -104,6 +105,11 @@ def run_config(
     except UserError as error:
         option, colon, rest = str(error).removeprefix(f"{_COMMAND_LINE}: ").partition(":")
         raise UserError(f"--{option.replace('_', '-')}{colon}{rest}") from error
+    if config.hash_ids is not None and len(config.hash_ids) < _LEAST_SALT:
+        # Without the text itself: it is a secret, and what is printed ends in logs.
+        raise UserError(
+            f"--hash-ids: a secret of {_LEAST_SALT} characters or more keeps ids from being found by trying"
+        )
     if needs_grid and not config.encoders:
         raise UserError("nothing to run: name encoders with --encoder A,B; `cxrbench ls encoders` lists them")
     if needs_grid and not config.tasks:

@@ -152,7 +152,15 @@ def _configured_tasks(config: RunConfig) -> list[Task]:
 
 
 def cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple[float, int]]]]:
-    """Variant, protocol, and the (fraction, replicate) pairs of the grid, small fractions first."""
+    """Variant, protocol, and the (fraction, replicate) pairs of the grid, small fractions first.
+
+    Where the splits come from a file its draws are the plan, among which fractions, replicates and variants choose.
+    """
+    protocol = config.protocol or task.meta.protocols[0]
+    if config.splits is not None:
+        for variant, draws in _draws_of_file(config.splits, config, task).items():
+            yield variant, protocol, draws
+        return
     planned = task.meta.replicates
     fractions = sorted(config.fractions or planned)
     draws = []
@@ -160,9 +168,21 @@ def cells(config: RunConfig, task: Task) -> Iterator[tuple[str, str, list[tuple[
         # A fraction that the task does not plan gets as many replicates as the smallest that it does.
         count = config.replicates or planned.get(fraction) or planned[min(planned)]
         draws += [(fraction, replicate) for replicate in range(count)]
-    protocol = config.protocol or task.meta.protocols[0]
     for variant in config.variants or task.meta.variants:
         yield variant, protocol, draws
+
+
+def _draws_of_file(path: Path, config: RunConfig, task: Task) -> dict[str, list[tuple[float, int]]]:
+    from ..data.imported_splits import chosen_draws, refuse_other
+    from ..data.split_files import read_splits
+
+    file = read_splits(path)
+    refuse_other(file, task.meta.name, task.meta.dataset)
+    draws = chosen_draws(file, config.variants, config.fractions, config.replicates)
+    for variant in draws:
+        if variant not in task.meta.variants:
+            raise UserError(f"{path}: {task.meta.name}: {unknown_name('variant', variant, task.meta.variants)}")
+    return draws
 
 
 def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +39,10 @@ class ImportedSplits:
         """
         name = DrawName(variant, fraction, replicate)
         if name not in self.draws:
-            raise UserError(
-                f"{self.path}: no draw {name}; it holds {in_words(self.draws)}: choose among them with --variant, "
-                "--fractions and --replicates"
-            )
+            raise UserError(f"{self.path}: no draws of {in_words([name])}; {_those(self.draws)}")
         rows, unknown = _rows_of(radiographs, self.draws[name])
         if len(unknown):
-            raise UserError(
-                f"{self.path}: {len(unknown)} samples of {name} are not in {radiographs.dataset} ({few(unknown)})"
-            )
+            raise UserError(f"{self.path}: {name} holds {_count(unknown, 'sample')} that {radiographs.dataset} has not")
         split = Split(**rows)
         check_split(radiographs, split)
         return split
@@ -76,7 +71,7 @@ def compare_splits(file: SplitFile, radiographs: Radiographs, of: SplitsOf, hash
 
     Compared are the task, every sample's id, patient, image and labels, and that no patient of this copy is on two
     sides of a draw. Notes are that the copy holds more than the file lists, that the task's version is another, and
-    that what is tested differs from draw to draw or from the dataset's own test set.
+    that what is tested differs from draw to draw or from the dataset's own test set, or is a part of that.
 
     Args:
         file: as read.
@@ -84,10 +79,8 @@ def compare_splits(file: SplitFile, radiographs: Radiographs, of: SplitsOf, hash
         of: what they are of here.
         hashes: SHA-256 of each image's file [N], `content_hashes`.
     """
-    for what in ("task", "dataset"):
-        theirs, ours = getattr(file.of, what), getattr(of, what)
-        if theirs != ours:
-            return SplitFindings((f"the file is of {what} {theirs!r}, not of {ours!r}",), ())
+    if other := _other(file, of.task, of.dataset):
+        return SplitFindings((other,), ())
     notes = []
     if file.of.version != of.version:
         notes.append(f"written by version {file.of.version} of {of.task}, this one is version {of.version}")
@@ -112,6 +105,47 @@ def import_splits(path: Path, radiographs: Radiographs, of: SplitsOf, hashes: np
     return ImportedSplits(file.path, file.draws, found.notes)
 
 
+def refuse_other(file: SplitFile, task: str, dataset: str) -> None:
+    """Raise RefusedError where the file is of another task or dataset: a check that needs no copy."""
+    if other := _other(file, task, dataset):
+        raise RefusedError(f"{file.path}: {other}")
+
+
+def chosen_draws(
+    file: SplitFile,
+    variants: Collection[str] | None = None,
+    fractions: Collection[float] | None = None,
+    replicates: int | None = None,
+) -> dict[str, list[tuple[float, int]]]:
+    """Variant -> (fraction, replicate) pairs of the file, small fractions first; None takes all that the file holds.
+
+    Args:
+        file: as read.
+        variants: those wanted.
+        fractions: those wanted, per cent.
+        replicates: how many of each fraction, those with the smallest numbers.
+
+    Raises UserError for what is wanted and not there.
+    """
+    held: dict[str, dict[float, list[int]]] = {}
+    for variant, fraction, replicate in sorted(file.draws, key=lambda name: (name.fraction, name.replicate)):
+        held.setdefault(variant, {}).setdefault(fraction, []).append(replicate)
+    if absent := [variant for variant in variants or () if variant not in held]:
+        raise UserError(f"{file.path}: no draws of variant {', '.join(absent)}; {_those(file.draws)}")
+    found, missing = {}, []
+    for variant in variants or dict.fromkeys(name.variant for name in file.draws):
+        found[variant] = []
+        for fraction in sorted(fractions or held[variant]):
+            there = held[variant].get(fraction, [])
+            count = replicates or max(len(there), 1)
+            if len(there) < count:
+                missing += [DrawName(variant, fraction, each) for each in range(count) if each not in there]
+            found[variant] += [(fraction, replicate) for replicate in there[:count]]
+    if missing:
+        raise UserError(f"{file.path}: no draws of {in_words(missing)}; {_those(file.draws)}")
+    return found
+
+
 def refusal(file: SplitFile, found: SplitFindings) -> RefusedError:
     """One error that names every mismatch."""
     if len(found.mismatches) == 1:
@@ -120,20 +154,36 @@ def refusal(file: SplitFile, found: SplitFindings) -> RefusedError:
     return RefusedError(f"{file.path}: does not fit this copy of {file.of.dataset}:{lines}")
 
 
-def in_words(draws: Mapping[DrawName, object]) -> str:
-    """Draws in short: `default 1 % x 10, default 10 % x 10`; replicates are listed where they are not 0 to n - 1."""
-    cells: dict[tuple[str, float], list[int]] = {}
+def in_words(draws: Collection[DrawName]) -> str:
+    """Draws in short: `variant default: 1 % x 10, 10 % x 10`, with a semicolon between variants.
+
+    Replicates are listed where they are not 0 to n - 1.
+    """
+    cells: dict[str, dict[float, list[int]]] = {}
     for variant, fraction, replicate in draws:
-        cells.setdefault((variant, fraction), []).append(replicate)
-    return ", ".join(
-        f"{variant} {fraction:g} % {_numbers(sorted(cells[variant, fraction]))}" for variant, fraction in cells
+        cells.setdefault(variant, {}).setdefault(fraction, []).append(replicate)
+    return "; ".join(
+        f"variant {variant}: {', '.join(f'{fraction:g} % {_numbers(sorted(of[fraction]))}' for fraction in of)}"
+        for variant, of in cells.items()
     )
+
+
+def _those(draws: Collection[DrawName]) -> str:
+    return f"it holds {in_words(draws)}. Choose among them with --variant, --fractions and --replicates"
 
 
 def _numbers(replicates: list[int]) -> str:
     if replicates == list(range(len(replicates))):
         return f"x {len(replicates)}"
-    return f"replicate {', '.join(map(str, replicates))}"
+    return f"replicate{'' if len(replicates) == 1 else 's'} {', '.join(map(str, replicates))}"
+
+
+def _other(file: SplitFile, task: str, dataset: str) -> str | None:
+    """What says that the file is of another task or dataset; None where it is not."""
+    for what, theirs, ours in (("task", file.of.task, task), ("dataset", file.of.dataset, dataset)):
+        if theirs != ours:
+            return f"the file is of {what} {theirs!r}, not of {ours!r}"
+    return None
 
 
 def _of_samples(file: SplitFile, radiographs: Radiographs, hashes: np.ndarray) -> Iterator[str]:
@@ -163,6 +213,9 @@ def _of_samples(file: SplitFile, radiographs: Radiographs, hashes: np.ndarray) -
 def _of_draws(file: SplitFile, radiographs: Radiographs) -> Iterator[str]:
     """Draws that leak or lack a side."""
     for name, ids in file.draws.items():
+        if lacking := [role for role in ("train", "test") if len(ids[role]) == 0]:
+            yield f"{name}: no {' and no '.join(lacking)} images in the file; give the draw rows of that role"
+            continue
         rows, _ = _rows_of(radiographs, ids)
         try:
             check_split(radiographs, Split(**rows))
@@ -180,7 +233,16 @@ def _of_test_sets(file: SplitFile, radiographs: Radiographs) -> Iterator[str]:
     fitted = pd.Index(file.table["sample_id"][file.table["role"] != "test"].unique())
     taken = held_out[fitted.get_indexer(pd.Index(held_out)) >= 0].to_numpy()
     if len(taken):
-        yield f"{_count(taken, 'image')} of the dataset's own test set train or validate here"
+        does = "trains or validates" if len(taken) == 1 else "train or validate"
+        yield f"{_count(taken, 'image')} of the dataset's own test set {does} here"
+    apart = [held_out[~held_out.isin(test) & ~held_out.isin(taken)].to_numpy() for test in tests]
+    most = max(apart, key=len)
+    if len(most):
+        does = "is" if len(most) == 1 else "are"
+        yield (
+            f"{_count(most, 'image')} of the {len(held_out)} of the dataset's own test set {does} not tested"
+            f"{'' if all(map(len, apart)) else ' in some draws'}; scores are not comparable with those on all of it"
+        )
 
 
 def _rows_of(radiographs: Radiographs, ids: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:

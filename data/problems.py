@@ -89,4 +89,5 @@ class Problems:
         else:
             mend = "mend it" if len(self) == 1 else "mend them"
         without = any(problem.sample_id for problem in self._found)
-        return f"{mend}, or go on without these images: --skip-unreadable" if without else mend
+        images = "this image" if len(self) == 1 else "these images"
+        return f"{mend}, or go on without {images}: --skip-unreadable" if without else mend

@@ -124,13 +124,14 @@ def check_split(radiographs: Radiographs, split: Split) -> None:
         shared = sorted(sides[one] & sides[other])
         if shared and sides[one] == sides[other]:
             raise RefusedError(
-                f"{radiographs.dataset}: {one} and {other} are the same {len(shared)} {column}s, and the scores would "
-                "be too good; give each its own"
+                f"{radiographs.dataset}: {one} and {other} are the same {_counted(shared, column)}, and the scores "
+                "would be too good; give each its own"
             )
         if shared:
             shown = ", ".join(shared[:3])
+            both = "is" if len(shared) == 1 else "are"
             raise RefusedError(
-                f"{radiographs.dataset}: {len(shared)} of the {column}s are both in {one} and in {other} ({shown}); "
+                f"{radiographs.dataset}: {len(shared)} of the {column}s {both} both in {one} and in {other} ({shown}); "
                 "move each to one side, or the scores would be too good"
             )
 
@@ -139,6 +140,10 @@ def absent_labels(radiographs: Radiographs, targets: np.ndarray, rows: np.ndarra
     """Labels of which `rows` hold no positive, given `targets` [N, L]."""
     present = (targets[rows] == 1).any(axis=0)
     return [label for label, here in zip(radiographs.labels, present, strict=True) if not here]
+
+
+def _counted(names: list[str], what: str) -> str:
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'}"
 
 
 def _prefix(group: np.ndarray, fraction: float, least: int) -> np.ndarray:

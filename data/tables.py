@@ -114,8 +114,11 @@ def known_values(
 def listed_once(table: pd.DataFrame, ids: pd.Series, path: Path, problems: Problems) -> pd.DataFrame:
     """The rows of `table` whose id is not listed above; each other one is one of `problems` (`listed twice`)."""
     again = ids.duplicated().to_numpy()
+    codes = pd.factorize(ids, use_na_sentinel=False)[0]
+    firsts = np.unique(codes, return_index=True)[1]
     for at in np.flatnonzero(again).tolist():
-        what = f"{ids.iloc[at]} is listed before; keep one"
+        first = at_row(path, table.index[firsts[codes[at]]]).removeprefix(f"{path}, ")
+        what = f"{ids.iloc[at]} is listed before, in {first}"
         problems.add("listed twice", at_row(path, table.index[at]), what, ids.iloc[at])
     return table[~again] if again.any() else table
 
@@ -238,10 +241,8 @@ def _not_csv(path: Path, reason: str) -> str:
     fields = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", reason)
     if fields:
         expected, line, saw = fields.groups()
-        return (
-            f"{path}, row {line}: {saw} values where the header has {expected} columns; "
-            "put values that hold commas in quotes"
-        )
+        columns = "1 column" if expected == "1" else f"{expected} columns"
+        return f"{path}, row {line}: {saw} values where the header has {columns}; put values that hold commas in quotes"
     if "Length of header" in reason:
         return f"{path}: the rows have more values than the header has columns; put values that hold commas in quotes"
     return f"{path} is not a CSV table ({' '.join(reason.split())}); download it again"
@@ -270,7 +271,7 @@ def _require_columns(table: pd.DataFrame, columns: Iterable[str], path: Path) ->
         near = {name: _nearest(name, free) for name in missing}
         hints = [f"{near[name]!r} looks like {name!r}" for name in missing if near[name]]
         hint = f"; {', '.join(hints)}: rename" if hints else f"; it has {_on_one_line(there)}"
-        raise UserError(f"{path} lacks the columns {', '.join(missing)}{hint}")
+        raise UserError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}{hint}")
     # Names that differ in the spaces around them only.
     repeated = [name for name in columns if there.count(name) > 1]
     if repeated:

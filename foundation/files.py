@@ -33,9 +33,15 @@ def expanded(path: Path | str) -> Path:
 def new_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; what stands there afterwards replaces `path` in one step.
 
-    On an exception `path` is left as it was and the half-written file goes.
+    On an exception `path` is left as it was and the half-written file goes. A link stays a link: what it leads to is
+    replaced.
+
+    Raises UserError where `path` is a folder or a device, which must not be replaced, or cannot be written.
     """
     with writing(path):
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is a {'folder' if path.is_dir() else 'device or pipe'}, not a file; name a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         try:

@@ -210,7 +210,7 @@ def _difference(records: list[Record]) -> str:
         )
         for record in records
     ]
-    shared = [key for key in made_by[0] if all(key in each for each in made_by)]
-    values = {key: [str(each[key]) for each in made_by] for key in shared}
+    keys = dict.fromkeys(key for each in made_by for key in each)
+    values = {key: [str(each.get(key, "not set")) for each in made_by] for key in keys}
     differing = [f"{key} ({' / '.join(found)})" for key, found in values.items() if len(set(found)) > 1]
-    return ", ".join(differing[:4]) or "keys that only some of them have"
+    return ", ".join(differing[:4])

@@ -45,7 +45,11 @@ def run(
     ] = None,
     skip_unreadable: SkipOption = False,
     hash_ids: Annotated[
-        str | None, typer.Option(metavar="SALT", help="Store ids of patients and images hashed with this secret text.")
+        str | None,
+        typer.Option(
+            metavar="SALT",
+            help="Store ids hashed with this secret text (8 or more characters).",
+        ),
     ] = None,
     include: IncludeOption = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded images and features.")] = None,
@@ -125,12 +129,22 @@ class _InterruptedError(UserError):
 
 
 def _announce(plan: Plan, done: int, console: Console) -> None:
+    from ...data.tables import first_three
+
     synthetic = any(group.data.radiographs.synthetic for group in plan.groups)
     total = len(plan.trials)
     words = f"{_trials(total)}, {done} done before" if done else _trials(total)
     if done == total:
         words += ": nothing to run"
     console.print(words + (" (synthetic phantom data)" if synthetic else ""), highlight=False)
+    for data in {id(group.data): group.data for group in plan.groups}.values():
+        left_out = data.radiographs.left_out
+        if left_out is not None:
+            # Where ids are private, none is shown.
+            shown = "" if data.salt else f": {first_three(left_out['sample_id'])}"
+            console.print(
+                f"{data.radiographs.dataset}: {len(left_out)} left out (--skip-unreadable){shown}", markup=False
+            )
 
 
 def _trials(number: int) -> str:

@@ -101,7 +101,7 @@ def _look(side: Side, cache: Path, progress: Progress) -> _Looked:
     # Files with equal bytes are decoded once.
     files, first, which = np.unique(contents, return_index=True, return_inverse=True)
     paths = [side.root / names[row] for row in first]
-    found = scan(paths, files, cache, progress)
+    found = scan(paths, files, cache, progress, about=side.title)
     good = found.readable
     digests = np.array([digest.tobytes().hex() for digest in found.digests], dtype=object)
     different = np.flatnonzero(good & ~pd.Series(digests).duplicated().to_numpy())

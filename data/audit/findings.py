@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from .sides import Side
+from .sides import TRAIN, Side
 
 
 class Kind(StrEnum):
@@ -29,8 +29,9 @@ class Finding:
         kind: by what they belong together.
         members: one row an image of a group, sorted by group: `group` (numbers from 0), `side` (0 or 1), `name`,
             `split`, `patient_id`, `label` and `similarity` (near-duplicates; else NaN).
-        groups: one row a group, in the same numbers: `images`, `leak` (over two splits, or over both sides), `patients`
-            (of different patients, where it is about images), `labels` (of different labels).
+        groups: one row a group, in the same numbers: `images`, `leak` (over two splits; or over both sides, and not
+            with train images of A only), `patients` (of different patients, where it is about images), `labels` (of
+            different labels).
     """
 
     kind: Kind
@@ -42,11 +43,11 @@ class Finding:
 
     @property
     def leaks(self) -> int:
-        """Groups that lie on two sides."""
+        """Groups that are leaks."""
         return int(self.groups["leak"].sum())
 
     def shared(self, side: int) -> dict[str, int]:
-        """Images of `side` (0 or 1) that are part of a leak: number in each split, "" where there are no splits."""
+        """Images of `side` (0 or 1) in a group that is a leak: number in each split, "" where there are no splits."""
         table = self.members
         counts = table["split"][(table["side"] == side) & table["group"].map(self.groups["leak"])].value_counts()
         return {str(split): int(count) for split, count in counts.items()}
@@ -63,7 +64,8 @@ class Audit:
         looked_at: images whose files were compared; 0 where a side is names only.
         unread: files that could not be read.
         unreadable: why, up to 20 of them.
-        notes: what was not compared, and why.
+        notes: what a reader must know.
+        not_compared: why a kind was not looked for; kinds that were are not in it.
     """
 
     a: Side
@@ -73,28 +75,33 @@ class Audit:
     unread: int = 0
     unreadable: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    not_compared: Mapping[Kind, str] = field(default_factory=dict)
 
     @property
     def leak(self) -> bool:
-        """Whether anything lies on two sides: the answer of the command."""
+        """Whether anything lies on two sides that must not: the answer of the command.
+
+        Of a dataset with splits, train images that B has too are none: that is what self-supervised learning does.
+        """
         return any(each.leaks for each in self.findings)
+
+    @property
+    def train_only(self) -> bool:
+        """Whether B shares train images of A, or patients who are in train only, and nothing else."""
+        return self.b is not None and not self.leak and any(len(each) for each in self.findings)
 
     def __getitem__(self, kind: Kind) -> Finding:
         return next(each for each in self.findings if each.kind is kind)
 
     def images_shared(self) -> Mapping[str, int]:
-        """Images of `a` that are part of a leak of images (not of patients only), in each split."""
-        rows = self._leaking([Kind.image_id, Kind.pixels, Kind.near])
-        counts = self.a.images["split"].iloc[rows].value_counts()
+        """Images of `a` (not of its patients only) that `b` has, or that are part of a leak, in each split."""
+        rows = []
+        for kind in (Kind.image_id, Kind.pixels, Kind.near):
+            members, leak = self[kind].members, self[kind].groups["leak"]
+            counted = members["side"] == 0
+            rows.append(members["row"][counted if self.b is not None else counted & members["group"].map(leak)])
+        counts = self.a.images["split"].iloc[np.unique(np.concatenate(rows))].value_counts()
         return {str(split): int(count) for split, count in counts.items()}
-
-    def _leaking(self, kinds: list[Kind]) -> np.ndarray:
-        found = [self[kind] for kind in kinds]
-        rows = [
-            each.members["row"][(each.members["side"] == 0) & each.members["group"].map(each.groups["leak"])]
-            for each in found
-        ]
-        return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
 
 
 def finding(kind: Kind, groups: np.ndarray, a: Side, b: Side | None, similarity: np.ndarray | None = None) -> Finding:
@@ -120,7 +127,7 @@ def finding(kind: Kind, groups: np.ndarray, a: Side, b: Side | None, similarity:
     summary = pd.DataFrame(
         {
             "images": table.groupby("group").size(),
-            "leak": different["split"] if b is None else different["side"],
+            "leak": different["split"] if b is None else different["side"] & _held_out(table, a),
             "patients": different["patient_id"] & (kind is not Kind.patient) & (b is None),
             "labels": different["label"] & (kind is not Kind.patient) & (b is None),
         }
@@ -133,3 +140,15 @@ def finding(kind: Kind, groups: np.ndarray, a: Side, b: Side | None, similarity:
         summary = summary.loc[kept].reset_index(drop=True)
     columns = ["group", "side", "row", "name", "split", "patient_id", "label", "similarity"]
     return Finding(kind, table[columns], summary)
+
+
+def _held_out(table: pd.DataFrame, a: Side) -> pd.Series:
+    """Whether a group has an image of `a` that is not for training, or of a patient who has one; bool by group."""
+    images = a.images
+    if not a.has_splits:
+        return pd.Series(np.ones(table["group"].nunique(), bool), index=table["group"].unique())
+    tested = images[images["split"] != TRAIN]
+    held_out = table["split"] != TRAIN
+    for column in ("patient_id", "nih_patient"):
+        held_out |= (table[column] != "") & table[column].isin(tested[column])
+    return (held_out & (table["side"] == 0)).groupby(table["group"]).any()

@@ -52,6 +52,7 @@ def scan(
     cache: Path,
     progress: Progress | None = None,
     workers: int | None = None,
+    about: str = "",
 ) -> Pixels:
     """Decode each file once; remembered in `<cache>/audit/` by what the files hold.
 
@@ -60,6 +61,7 @@ def scan(
         contents: SHA-256 of the bytes of each, as text [N].
         cache: folder for what can be made again.
         workers: threads that decode; one a core where None.
+        about: what the files are of, for whoever lists caches.
 
     Raises UserError where the cache cannot be written. A file that cannot be read gets a digest of zeros.
     """
@@ -74,8 +76,9 @@ def scan(
         np.uint8,
         _CHUNK_ROWS,
         decoding.produce,
-        title=f"looking at {len(paths)} images",
+        title=f"looking at {len(paths)} {'image' if len(paths) == 1 else 'images'}",
         progress=progress or SilentProgress(),
+        about={"of": about, "images": len(paths)} if about else None,
     )
     assert stored is not None, "every chunk is produced"
     digests = np.ascontiguousarray(stored[:, :_DIGEST]).view(f"V{_DIGEST}")[:, 0]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..reading import Reading
 
 NIH = "nih14"
+TRAIN = "train"
 _NIH_ID = r"^\d{8}_\d{3}$"
 COLUMNS = ("name", "image_id", "nih_id", "patient_id", "nih_patient", "split", "label", "path")
 
@@ -48,6 +49,16 @@ class Side:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def short_title(self) -> str:
+        """`title` without the folders before it."""
+        return Path(self.title).name or self.title
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether the split of any image is known."""
+        return bool((self.images["split"] != "").any())
 
     @property
     def has_files(self) -> bool:
@@ -107,6 +118,8 @@ def side_of(radiographs: Radiographs, with_labels: bool = True) -> Side:
 def side_of_list(path: Path) -> Side:
     """A folder, or a file that names images; files that lie where the list says, relative to it, are looked at too.
 
+    Of a phantom in a folder, what lies beside the dataset's own files (rib-free twins) is left out.
+
     Raises UserError where it cannot be read, or names no image.
     """
     from ..image_list import read_image_list
@@ -114,11 +127,17 @@ def side_of_list(path: Path) -> Side:
 
     listed = read_image_list(path)
     root = path if path.is_dir() else path.parent
+    notes: tuple[str, ...] = ()
+    twins = _of_phantoms(root, listed["name"]) if path.is_dir() else None
+    if twins is not None and twins.any() and not twins.all():
+        listed = listed[~twins].reset_index(drop=True)
+        words = "1 picture" if twins.sum() == 1 else f"{int(twins.sum())} pictures"
+        notes = (f"{path.name or path}: {words} below the phantom's own folder phantom/ left out",)
     images = pd.DataFrame({"name": listed["name"], "image_id": listed["image_id"], "patient_id": listed["patient_id"]})
     images["split"] = images["label"] = ""
     images["path"] = _files(root, listed["name"], is_folder=path.is_dir())
     images["nih_id"] = listed["image_id"].where(listed["image_id"].str.match(_NIH_ID), "")
-    return Side(str(path), "", root, _completed(images), synthetic=is_phantom(root))
+    return Side(str(path), "", root, _completed(images), synthetic=is_phantom(root), notes=notes)
 
 
 def splits_of(side: Side) -> Mapping[str, int]:
@@ -130,6 +149,15 @@ def splits_of(side: Side) -> Mapping[str, int]:
 def _completed(images: pd.DataFrame) -> pd.DataFrame:
     images["nih_patient"] = images["nih_id"].str.slice(0, 8)
     return images[list(COLUMNS)].astype("str").reset_index(drop=True)
+
+
+def _of_phantoms(root: Path, names: pd.Series) -> pd.Series:
+    """Which images lie below a folder phantom/ that a phantom's marker lies beside: bool [N]."""
+    from ..phantom.marker import MARKER
+
+    before = names.str.extract(r"^((?:.*?/)?)phantom/", expand=False)
+    marked = [folder for folder in before.dropna().unique() if (root / folder / MARKER).is_file()]
+    return before.isin(marked)
 
 
 def _files(root: Path, names: pd.Series, is_folder: bool) -> pd.Series:

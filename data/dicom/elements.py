@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..image_reading import MAX_PIXELS, DamagedError, check_pixels
+from .quietness import silence_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -97,6 +98,7 @@ def parse(data: bytes) -> Dataset:
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+    silence_pydicom()
     try:
         _check_deflated(data)
         dataset = dcmread(BytesIO(data), force=True, specific_tags=_tags())
@@ -133,7 +135,7 @@ def read_elements(dataset: Dataset) -> ImageElements:
     stored = _whole(dataset, "BitsStored", allocated)
     high = _whole(dataset, "HighBit", stored - 1)
     if allocated not in (8, 16):
-        raise DamagedError(f"{allocated} bits a pixel; a radiograph has 8 or 16")
+        raise DamagedError(f"{allocated} bit{'s' * (allocated != 1)} a pixel; a radiograph has 8 or 16")
     if not 1 <= stored <= high + 1 <= allocated:
         raise DamagedError(f"damaged DICOM header: {stored} bits stored up to bit {high} of {allocated}")
     samples = _whole(dataset, "SamplesPerPixel", 1)

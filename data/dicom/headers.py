@@ -6,7 +6,6 @@ import io
 import os
 import struct
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import pandas as pd
 from ...foundation.files import sha256_of_json
 from ...foundation.progress import Progress, SilentProgress
 from ..remembered_tables import remember, remembered
+from .quietness import silence_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -130,9 +130,7 @@ class _Memory:
 
 def _read_all(files: list[str], tags: list[int], progress: Progress) -> Iterator[list[str | None]]:
     """Values and what is wrong for each file, in order."""
-    with warnings.catch_warnings(), progress.step("reading DICOM headers", len(files)) as step:
-        # pydicom's warnings quote what stands in a file.
-        warnings.simplefilter("ignore")
+    with progress.step("reading DICOM headers", len(files)) as step:
 
         def read(file: str) -> list[str | None]:
             return _read_one(file, tags)
@@ -153,6 +151,7 @@ def _read_all(files: list[str], tags: list[int], progress: Progress) -> Iterator
 
 def _read_one(file: str, tags: list[int]) -> list[str | None]:
     nothing: list[str | None] = [None] * len(tags)
+    silence_pydicom()
     try:
         with open(file, "rb") as stream:  # noqa: PTH123
             dataset, is_dicom = _parse(stream, tags)

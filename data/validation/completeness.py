@@ -24,15 +24,18 @@ def count_lines(
 ) -> tuple[CountLine, ...]:
     """The counts that the card knows, and how many images, patients, boxes and masks there are in each part.
 
+    Where the whole is one part, because the test images are our choice, those of each split follow, not compared.
+
     Args:
         radiographs: all that the tables list.
         parts: text [N], for which part each sample counts.
         on_disk: bool [N].
         known: counts of the card.
     """
-    parts = parts.fillna("no split")
-    listed = count(radiographs, parts)
-    found = listed if on_disk.all() else count(radiographs.where(on_disk), parts[on_disk].reset_index(drop=True))
+    listed, found = _listed_and_found(radiographs, parts, on_disk)
+    if (parts == "all").all():
+        by_split = _listed_and_found(radiographs, radiographs.samples["split"], on_disk)
+        listed, found = {**by_split[0], **listed}, {**by_split[1], **found}
     names = [name for name in listed if name in known or (listed[name] and name.partition("/")[2] in _ALWAYS)]
     names += [name for name in known if name not in listed]
     return tuple(CountLine(name, known.get(name), listed.get(name, 0), found.get(name, 0)) for name in names)
@@ -67,6 +70,16 @@ def wrong_counts(lines: Sequence[CountLine], folder: Path) -> list[Problem]:
         else:
             problems.append(Problem("counts differ from the card", str(folder), f"{what}; is it another release?"))
     return problems
+
+
+def _listed_and_found(
+    radiographs: Radiographs, parts: pd.Series, on_disk: np.ndarray
+) -> tuple[dict[str, int], dict[str, int]]:
+    parts = parts.fillna("no split")
+    listed = count(radiographs, parts)
+    if on_disk.all():
+        return listed, listed
+    return listed, count(radiographs.where(on_disk), parts[on_disk].reset_index(drop=True))
 
 
 def _image_lines(lines: Sequence[CountLine]) -> list[CountLine]:

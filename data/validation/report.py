@@ -49,7 +49,8 @@ class Report:
         synthetic: a phantom, whose counts are not those of the real images.
         listed: images that the tables name.
         found: those that are on disk.
-        decoded: those of them that were decoded as a check; fewer than `found` in a quick validation.
+        tried: those of them that were decoded as a check; fewer than `found` in a quick validation.
+        decoded: those of them whose file could be decoded.
         counts: compared with the card's.
         problems: all that is wrong, in the order in which it was found.
         missing: sample_id of each image that is listed and not on disk.
@@ -64,6 +65,7 @@ class Report:
     quick: bool = False
     listed: int = 0
     found: int = 0
+    tried: int = 0
     decoded: int = 0
     counts: tuple[CountLine, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -97,7 +99,7 @@ class Report:
             "ok": self.ok,
             "synthetic": self.synthetic,
             "quick": self.quick,
-            "images": {"listed": self.listed, "found": self.found, "decoded": self.decoded},
+            "images": {"listed": self.listed, "found": self.found, "tried": self.tried, "decoded": self.decoded},
             "counts": [asdict(line) for line in self.counts],
             "problem_counts": {kind: len(found) for kind, found in kinds.items()},
             "problems": kinds,

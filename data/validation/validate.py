@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .report import Report, State
 # Images that a quick validation decodes.
 FEW = 200
 UNREADABLE = "unreadable image"
+UNEQUAL = "pair of unequal sizes"
 
 
 def validate(
@@ -79,7 +81,8 @@ def _completeness(report: Report, source: Source, radiographs: Radiographs, read
     missing = missing[~missing.isin([problem.sample_id for problem in wrong])]
     notes = [f"{gap.kind}: {gap}" for gap in gaps if gap.kind == INCOMPLETE]
     if not on_disk.any():
-        what = f"not one of the {len(samples)} images that its tables list is on disk"
+        none = "the 1 image" if len(samples) == 1 else f"not one of the {len(samples)} images"
+        what = f"{none} that its tables list is {'not ' * (len(samples) == 1)}on disk"
         wrong.append(Problem("no images", str(radiographs.root), f"{what}; give the folder that holds both"))
     return replace(
         report,
@@ -98,34 +101,37 @@ def _images(
 ) -> Report:
     """With what is wrong with the files of the `present` images, and with boxes and masks inside them."""
     problems, notes = list(report.problems), list(report.notes)
-    decoded = present
+    tried, decoded = present, 0
     if report.quick and len(present) > FEW:
         keep = np.zeros(len(present), dtype=bool)
         keep[first_rows(present.samples["sample_id"], FEW)] = True
-        decoded = present.where(keep)
+        tried = present.where(keep)
     sizes = pd.DataFrame({"height": [], "width": []}, dtype=np.float64)
-    if len(decoded):
-        images = readability(decoded, cache, progress, workers=workers)
-        problems += _unreadable(decoded, "path", images)
-        if "target_path" in decoded.samples:
-            targets = readability(decoded, cache, progress, workers=workers, column="target_path")
-            problems += _unreadable(decoded, "target_path", targets)
-            problems += _unequal_pairs(decoded, images, targets)
+    if len(tried):
+        images = readability(tried, cache, progress, workers=workers)
+        problems += _unreadable(tried, "path", images)
+        if "target_path" in tried.samples:
+            targets = readability(tried, cache, progress, workers=workers, column="target_path")
+            problems += _unreadable(tried, "target_path", targets)
+            problems += _unequal_pairs(tried, images, targets)
         known = images.reasons == ""
+        decoded = int(known.sum())
         size = {"height": images.heights[known], "width": images.widths[known]}
-        sizes = pd.DataFrame(size, index=decoded.samples["sample_id"].to_numpy()[known], dtype=np.float64)
+        sizes = pd.DataFrame(size, index=tried.samples["sample_id"].to_numpy()[known], dtype=np.float64)
         if report.quick:
             notes.append("bit-equal images were not looked for, nor all images decoded (--quick)")
         else:
-            found, about = repeated_images(decoded, images.hashes)
+            found, about = repeated_images(tried, images.hashes)
             problems, notes = problems + found, notes + about
-    report = replace(report, decoded=len(decoded), problems=tuple(problems), notes=tuple(notes))
+    # The size of such an image says nothing of its boxes and masks. Those that the reader found wrong are gone by now.
+    doubtful = {problem.sample_id for problem in problems if problem.kind in (UNREADABLE, UNEQUAL)} - {""}
     wrong = [*wrong_boxes(radiographs, sizes), *wrong_masks(radiographs, sizes)]
-    return replace(report, problems=(*report.problems, *_beyond(wrong, report)))
+    problems += [problem for problem in wrong if problem.sample_id not in doubtful]
+    return replace(report, tried=len(tried), decoded=decoded, problems=tuple(problems), notes=tuple(notes))
 
 
-def _beyond(found, report: Report) -> list[Problem]:
-    """Those of `found` whose sample the reader did not find wrong: its label is blank, or its box away, by then."""
+def _beyond(found: Iterable[Problem], report: Report) -> list[Problem]:
+    """Those of `found` whose sample the reader did not find wrong: its label is blank by then."""
     named = {problem.sample_id for problem in report.problems} - {""}
     return [problem for problem in found if problem.sample_id not in named]
 
@@ -149,5 +155,5 @@ def _unequal_pairs(radiographs: Radiographs, images: Readability, targets: Reada
         )
         file = str(radiographs.root / samples["path"].iloc[row])
         what = f"it and {samples['target_path'].iloc[row]} differ in size: {sizes}"
-        problems.append(Problem("pair of unequal sizes", file, what, samples["sample_id"].iloc[row]))
+        problems.append(Problem(UNEQUAL, file, what, samples["sample_id"].iloc[row]))
     return problems

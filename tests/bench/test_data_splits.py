@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def written(path: Path, rows: list[dict[str, str]]) -> Path:
+    """`rows` as a file in which each draw states as many rows as it has."""
+    counts = Counter(draw_of(row) for row in rows)
+    rows = [{**row, "rows": str(counts[draw_of(row)])} for row in rows]
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
         table.writeheader()
@@ -80,6 +84,10 @@ def test_without_options_the_plan_of_the_task_is_exported(run: Run, nih: Path, t
     assert run("data", "splits", "import", "s.csv.gz", "--task", "nih14", "--data", nih)[0] == 0
 
 
+def draw_of(row: dict[str, str]) -> tuple[str, str, str]:
+    return row["variant"], row["fraction"], row["replicate"]
+
+
 def leak_test_into_validation(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     kept = [row for row in rows if row["role"] != "validation"]
     return [*kept, *({**row, "role": "validation"} for row in kept if row["role"] == "test")]
@@ -108,7 +116,7 @@ def rename_an_image(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     ("change", "message"),
     [
         (leak_test_into_validation, "validation and test are the same "),
-        (train_on_a_tested_patient, "1 of the patient_ids are both in train and in test ("),
+        (train_on_a_tested_patient, " both in train and in test ("),
         (swap_an_image, "with another image file here"),
         (change_a_label, "with other labels here"),
         (rename_an_image, "1 sample (99999999_000) that nih14 at "),
@@ -122,7 +130,7 @@ def test_what_does_not_fit_ends_import_and_run_with_1(
     written(tmp_path / "t.csv", change(rows_of(tmp_path / "s.csv")))
     code, out, err = run("data", "splits", "import", "t.csv", *of)
     assert code == 1
-    assert "1 draws of nih14" in out
+    assert "1 draw of nih14" in out
     assert message in err
     started = ("run", "--encoder", "resnet18_scratch", *of, "--fractions", "100", "--replicates", "1", "--dry-run")
     code, _, err = run(*started, "--splits", "t.csv")
@@ -147,7 +155,7 @@ def test_run_finds_trials_done_that_were_drawn_and_are_now_imported(run: Run, ni
     assert "2 trials, 2 done before: nothing to run" in err
     code, _, err = run(*started, "--fractions", "10", "--replicates", "1", "--splits", "s.csv")
     assert code == 2
-    assert "s.csv: no draw default 10 % replicate 0; it holds default 30 % x 1, default 100 % x 1" in err
+    assert "s.csv: no draws of variant default: 10 % x 1; it holds variant default: 30 % x 1, 100 % x 1. Choose" in err
     # Other patients make other trials, which are run beside the first and never in their place.
     swapped = [
         row if row["role"] == "test" else {**row, "role": _other(row["role"])} for row in rows_of(tmp_path / "s.csv")
@@ -156,6 +164,100 @@ def test_run_finds_trials_done_that_were_drawn_and_are_now_imported(run: Run, ni
     code, _, err = run(*started, "--fractions", "100", "--replicates", "1", "--splits", "t.csv")
     assert (code, "1 trial done" in err) == (0, True)
     assert len(list((tmp_path / "store").rglob("record.json"))) == 3
+
+
+def test_run_without_draws_takes_those_of_the_file_and_options_choose_among_them(
+    run: Run, nih: Path, tmp_path: Path
+) -> None:
+    of = ("--task", "nih14", "--data", nih)
+    run("data", "splits", "export", "s.csv", *of, "--fractions", "30,100", "--replicates", "3")
+    kept = [row for row in rows_of(tmp_path / "s.csv") if row["fraction"] == "100" or row["replicate"] != "1"]
+    written(tmp_path / "t.csv", kept)
+    started = ("run", "--encoder", "resnet18_scratch", *of, "--splits", "t.csv", "--dry-run")
+    for chosen, trials in (
+        ((), 5),
+        (("--fractions", "30"), 2),
+        (("--replicates", "2"), 4),
+        (("--fractions", "100", "--replicates", "1"), 1),
+    ):
+        code, out, err = run(*started, *chosen)
+        assert (code, f"{trials} trial{'' if trials == 1 else 's'}" in out + err) == (0, True), out + err
+    for chosen, absent in (
+        (("--replicates", "3"), "no draws of variant default: 30 % replicate 1;"),
+        (("--fractions", "10", "--replicates", "2"), "no draws of variant default: 10 % x 2;"),
+    ):
+        code, _, err = run(*started, *chosen)
+        assert (code, absent in err) == (2, True), err
+        assert "it holds variant default: 30 % replicates 0, 2, 100 % x 3. Choose among them with --variant" in err
+
+
+def test_a_variant_that_the_task_has_not_is_an_error_of_the_file(run: Run, nih: Path, tmp_path: Path) -> None:
+    of = ("--task", "nih14", "--data", nih)
+    run("data", "splits", "export", "s.csv", *of, "--fractions", "100", "--replicates", "1")
+    written(tmp_path / "t.csv", [{**row, "variant": "mine"} for row in rows_of(tmp_path / "s.csv")])
+    code, _, err = run("run", "--encoder", "resnet18_scratch", *of, "--splits", "t.csv", "--dry-run")
+    assert (code, err) == (2, "cxrbench: t.csv: nih14: unknown variant 'mine'; known: default\n")
+
+
+def test_a_file_that_was_cut_off_is_refused_and_one_that_exists_is_kept(run: Run, nih: Path, tmp_path: Path) -> None:
+    of = ("--task", "nih14", "--data", nih)
+    export = ("data", "splits", "export", "s.csv", *of, "--replicates", "1", "--fractions")
+    assert run(*export, "100")[0] == 0
+    assert run(*export, "100")[0] == 0
+    code, _, err = run(*export, "30")
+    assert (code, err) == (2, "cxrbench: s.csv exists and holds something else; delete it or name another file\n")
+    lines = (tmp_path / "s.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "s.csv").write_text("".join(lines[:31]))
+    for started in (
+        ("data", "splits", "import", "s.csv"),
+        ("run", "--encoder", "resnet18_scratch", "--splits", "s.csv"),
+    ):
+        code, out, err = run(*started, *of)
+        assert (code, out) == (2, "")
+        assert "s.csv: default 100 % replicate 0 has 30 of 60 rows: the file was cut off or changed" in err
+
+
+def test_a_part_of_the_official_test_set_is_a_note(run: Run, nih: Path, tmp_path: Path) -> None:
+    of = ("--task", "nih14", "--data", nih)
+    run("data", "splits", "export", "s.csv", *of, "--fractions", "30,100", "--replicates", "1")
+    rows = rows_of(tmp_path / "s.csv")
+    tested = sorted({row["sample_id"] for row in rows if row["role"] == "test"})
+    kept = [row for row in rows if row["sample_id"] != tested[0]]
+    written(tmp_path / "t.csv", kept)
+    code, out, _ = run("data", "splits", "import", "t.csv", *of)
+    note = f"note: 1 image ({tested[0]}) of the {len(tested)} of the dataset's own test set is not tested"
+    assert (code, f"{note}; scores are not comparable with those on all of it\n" in out) == (0, True)
+    written(tmp_path / "u.csv", [row for row in rows if row in kept or row["fraction"] == "30"])
+    code, out, _ = run("data", "splits", "import", "u.csv", *of)
+    assert (code, f"{note} in some draws; scores" in out) == (0, True)
+
+
+def test_a_draw_without_test_rows_is_an_error_of_the_file_and_not_of_the_copy(
+    run: Run, nih: Path, tmp_path: Path
+) -> None:
+    of = ("--task", "nih14", "--data", nih)
+    run("data", "splits", "export", "s.csv", *of, "--fractions", "100", "--replicates", "1")
+    written(tmp_path / "t.csv", [row for row in rows_of(tmp_path / "s.csv") if row["role"] != "test"])
+    for started in (
+        ("data", "splits", "import", "t.csv"),
+        ("run", "--encoder", "resnet18_scratch", "--splits", "t.csv"),
+    ):
+        code, _, err = run(*started, *of)
+        assert (code, "copy is complete" in err) == (1, False)
+        assert "t.csv: default 100 % replicate 0: no test images in the file; give the draw rows of that role" in err
+
+
+def test_a_file_of_another_task_is_refused_before_its_draws_are_listed(run: Run, nih: Path, tmp_path: Path) -> None:
+    of = ("--task", "nih14", "--data", nih)
+    run("data", "splits", "export", "s.csv", *of, "--fractions", "100", "--replicates", "1")
+    written(tmp_path / "t.csv", [{**row, "task": "chexpert"} for row in rows_of(tmp_path / "s.csv")])
+    for started in (
+        ("data", "splits", "import", "t.csv"),
+        ("run", "--encoder", "resnet18_scratch", "--splits", "t.csv"),
+    ):
+        code, out, err = run(*started, *of)
+        assert (code, out) == (1, "")
+        assert err.endswith("cxrbench: t.csv: the file is of task 'chexpert', not of 'nih14'\n")
 
 
 def _other(role: str) -> str:

@@ -90,6 +90,7 @@ def test_unreadable_images_stop_a_run_before_training_or_are_left_out_and_marked
 
     ran = cli(*run, "--skip-unreadable")
     assert ran.returncode == 0, ran.stderr
+    assert "nih14: 3 left out (--skip-unreadable)" in ran.stderr
     (record,) = Store(tmp_path / "cxrbench-results").records()
     assert record.left_out == 3
     assert {each["sample_id"] for each in record.split["left_out"]} == {image.stem for image in images}

@@ -55,11 +55,13 @@ def draws(data: Radiographs) -> dict[DrawName, Split]:
 
 
 def exported(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame] | None = None) -> Path:
-    """The draws of `nih()` as a file, changed by hand where `change` is given."""
+    """The draws of `nih()` as a file, changed by hand where `change` is given; each states the rows that it has."""
     data = nih()
     write_splits(path, data, draws(data), OF, hashes(data))
     if change is not None:
-        change(pd.read_csv(path, dtype=str)).to_csv(path, index=False)
+        table = change(pd.read_csv(path, dtype=str))
+        rows = table.groupby(["variant", "fraction", "replicate"])["role"].transform("size")
+        table.assign(rows=rows).to_csv(path, index=False)
     return path
 
 
@@ -98,10 +100,13 @@ def test_neither_the_order_of_the_file_nor_that_of_the_copy_matters(tmp_path: Pa
 
 def test_a_draw_that_the_file_lacks_is_named_with_those_it_has(tmp_path: Path) -> None:
     splits = imported(exported(tmp_path / "splits.csv"))
-    message = r"splits.csv: no draw default 10 % replicate 0; it holds default 30 % x 3, default 100 % x 3: choose"
+    message = (
+        r"splits.csv: no draws of variant default: 10 % x 1; it holds variant default: 30 % x 3, 100 % x 3. Choose"
+    )
     with pytest.raises(UserError, match=message):
         splits.of(nih(), "default", 10, 0)
-    assert in_words({DrawName("a", 1, 2): 0, DrawName("a", 1, 0): 0}) == "a 1 % replicate 0, 2"
+    some = [DrawName("a", 1, 2), DrawName("a", 1, 0), DrawName("b", 10, 0)]
+    assert in_words(some) == "variant a: 1 % replicates 0, 2; variant b: 10 % x 1"
 
 
 def test_a_larger_copy_is_a_note(tmp_path: Path) -> None:
@@ -191,13 +196,13 @@ def test_another_image_of_a_patient_on_the_other_side_is_refused(tmp_path: Path)
         kept.loc[kept.index[kept["role"] == "train"][0], "role"] = "validation"
         return kept
 
-    with pytest.raises(RefusedError, match=r"1 of the patient_ids are both in train and in validation"):
+    with pytest.raises(RefusedError, match=r"1 of the patient_ids is both in train and in validation"):
         imported(exported(tmp_path / "splits.csv", change))
 
 
 def test_a_side_that_is_empty_is_refused(tmp_path: Path) -> None:
     path = exported(tmp_path / "splits.csv", lambda table: table.query("role != 'test'"))
-    with pytest.raises(RefusedError, match="default 100 % replicate 2: no test images"):
+    with pytest.raises(RefusedError, match="default 100 % replicate 2: no test images in the file; give"):
         imported(path)
 
 

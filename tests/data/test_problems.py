@@ -12,7 +12,7 @@ def problems(*found: tuple[str, str]) -> Problems:
 
 def test_one_problem_is_one_line_with_the_way_out() -> None:
     error = problems(("unknown label", "a")).refusal("nih14")
-    assert str(error) == ("nih14: t.csv, row 2: is wrong; mend it, or go on without these images: --skip-unreadable")
+    assert str(error) == ("nih14: t.csv, row 2: is wrong; mend it, or go on without this image: --skip-unreadable")
     assert error.exit_code == 2
     assert str(problems(("odd table", "")).refusal("nih14")) == "nih14: t.csv, row 2: is wrong; mend it"
 

@@ -73,8 +73,8 @@ def test_a_missing_final_newline_and_further_columns_do_no_harm(tmp_path: Path) 
         (b"id;value\na;1,5\n", "has semicolons between its columns"),
         (b"id\tvalue\na\t1\n", "has tabs between its columns; save it with commas"),
         (b"id,value\na,1\nb,2\nlast", "is cut off in its last row, 'last'; download it again"),
-        (b"id,valeu\na,1\n", "lacks the columns value; 'valeu' looks like 'value': rename"),
-        (b"id,other thing\na,1\n", "lacks the columns value; it has id, other thing"),
+        (b"id,valeu\na,1\n", "lacks the column value; 'valeu' looks like 'value': rename"),
+        (b"id,other thing\na,1\n", "lacks the column value; it has id, other thing"),
         (b"id,value,value\na,1,2\n", "has the column 'value' more than once"),
         (b"id,value,value \na,1,2\n", "has the column 'value' more than once"),
         (b"ID,value\na,1\n", "'ID' looks like 'id'"),
@@ -195,8 +195,8 @@ def test_the_first_row_of_an_id_is_kept_and_later_rows_keep_their_numbers() -> N
     assert kept["id"].tolist() == ["a", "b", "c"]
     assert [problem.where for problem in problems] == ["x.csv, row 3", "x.csv, row 5", "x.csv, row 6"]
     assert problems.reasons() == {
-        "a": "x.csv, row 3: a is listed before; keep one",
-        "b": "x.csv, row 5: b is listed before; keep one",
+        "a": "x.csv, row 3: a is listed before, in row 2",
+        "b": "x.csv, row 5: b is listed before, in row 4",
     }
     known_values(kept["split"], ("train",), Path("x.csv"), kept["id"], problems, "unknown split")
     assert list(problems)[-1].where == "x.csv, row 7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,24 @@ def test_an_exception_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
         fails()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    with new_file(tmp_path / "link.txt") as beside:
+        beside.write_text("new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+
+
+def test_a_pipe_or_a_folder_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, what in (("pipe", "a device or pipe"), ("folder", "a folder")):
+        with pytest.raises(UserError, match=f"{name} is {what}, not a file; name a file"), new_file(tmp_path / name):
+            pass
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_folder_appears_whole_and_never_replaces_another(tmp_path: Path) -> None:

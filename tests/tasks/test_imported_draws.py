@@ -41,7 +41,9 @@ def test_the_file_decides_and_the_settings_of_the_draw_do_not() -> None:
 def test_images_that_a_selection_left_away_are_missed() -> None:
     data = imbalanced()
     fewer = with_file(data, draw(data, TRIAL, 1, DrawSettings())).where(np.arange(len(data)) != 0)
-    with pytest.raises(UserError, match=r"splits.csv: 1 samples of default 100 % replicate 0 are not in six_class"):
+    with pytest.raises(
+        UserError, match=r"splits.csv: default 100 % replicate 0 holds 1 sample \(.*\) that six_class has"
+    ):
         draw(fewer, TRIAL, 1, DrawSettings())
 
 
@@ -65,5 +67,7 @@ def test_a_file_without_a_class_to_train_on_is_an_error() -> None:
 def test_a_draw_that_the_file_lacks_stops_the_trial() -> None:
     data = imbalanced()
     imported = with_file(data, draw(data, TRIAL, 1, DrawSettings()))
-    with pytest.raises(UserError, match="no draw default 100 % replicate 1; it holds default 100 % x 1"):
+    with pytest.raises(
+        UserError, match="no draws of variant default: 100 % replicate 1; it holds variant default: 100 % x 1"
+    ):
         draw(imported, replace(TRIAL, replicate=1), 1, DrawSettings())

@@ -23,7 +23,8 @@ def audit(
         typer.Argument(metavar="A", help="NAME=PATH of a dataset, a folder of images, or a file that lists images."),
     ],
     against: Annotated[
-        str | None, typer.Option(metavar="B", help="What A must share nothing with, named like A: a pretraining list.")
+        str | None,
+        typer.Option(metavar="B", help="What A must not share test images with, named like A: a pretraining list."),
     ] = None,
     json: Annotated[Path | None, typer.Option(help="File for everything found, as JSON.")] = None,
     encoder: Annotated[
@@ -36,7 +37,8 @@ def audit(
     """Find images and patients on two splits of A, or in both A and B.
 
     Compared are ids (NIH images inside RSNA and SIIM-ACR too), patients, bit-equal pixels, and near-duplicates:
-    resized, re-encoded, windowed, slightly cropped. Exit code 1 where anything is on two sides.
+    resized, re-encoded, windowed, slightly cropped. Exit code 1 where anything is on two sides; train images of A that
+    B has too are told, and no leak.
     """
     from ....data import audit as auditing
     from ....data.reading import Reading
@@ -89,6 +91,8 @@ def _written_into(encoder: Path | None, found: Audit) -> dict[str, object] | Non
         typer.echo(f"{encoder}: {name} added to contamination; records made with it from now on say so")
     elif found.leak:
         typer.echo(f"{encoder}: {name} is in its contamination already")
+    elif found.train_only:
+        typer.echo(f"{encoder}: left as it is, no test image or test patient of {name} is shared")
     else:
         typer.echo(f"{encoder}: left as it is")
     return {"file": str(encoder), "dataset": name, "added": bool(changed)}

@@ -59,7 +59,7 @@ def export_splits(
     write_splits(out, found.radiographs, draws, of, hashes)
     for name, split in draws.items():
         typer.echo(_line(name, len(split.train), len(split.validation), len(split.test)))
-    typer.echo(f"{out}: {len(draws)} draws of {task}; no patient on two sides")
+    typer.echo(f"{out}: {_draws_in_words(len(draws))} of {task}; no patient on two sides")
 
 
 @app.command("import")
@@ -74,15 +74,17 @@ def import_splits(
     include: IncludeOption = None,
 ) -> None:
     """Check a file against your copy of the dataset: ids, patients, images, labels. `run --splits FILE` uses it."""
-    from ....data.imported_splits import compare_splits, refusal
+    from ....data.imported_splits import compare_splits, refusal, refuse_other
     from ....data.split_files import read_splits
     from ....foundation.progress import progress_for_terminal
 
     read = read_splits(file)
     more = {"skip_unreadable": skip_unreadable or None}
     config, found = task_data(task, data, preset, assign, cache, include, progress_for_terminal(), more)
+    refuse_other(read, found.task.meta.name, found.radiographs.dataset)
     of, hashes = _about(config, found)
-    typer.echo(f"{file}: {len(read.draws)} draws of {read.of.task}, version {read.of.version}, on {read.of.dataset}")
+    held = _draws_in_words(len(read.draws))
+    typer.echo(f"{file}: {held} of {read.of.task}, version {read.of.version}, on {read.of.dataset}")
     for name, ids in read.draws.items():
         typer.echo(_line(name, len(ids["train"]), len(ids["validation"]), len(ids["test"])))
     findings = compare_splits(read, found.radiographs, of, hashes)
@@ -91,9 +93,8 @@ def import_splits(
     if findings.mismatches:
         raise refusal(read, findings)
     samples = read.table["sample_id"].nunique()
-    typer.echo(
-        f"{samples} images have the ids, patients, labels and contents that the file states; no patient on two sides"
-    )
+    have = "image has the id, patient," if samples == 1 else "images have the ids, patients,"
+    typer.echo(f"{samples} {have} labels and contents that the file states; no patient on two sides")
 
 
 def _about(config: RunConfig, found: TaskData) -> tuple[SplitsOf, np.ndarray]:
@@ -118,6 +119,10 @@ def _draws(config: RunConfig, found: TaskData) -> dict[DrawName, Split]:
             trial = Trial("any", meta.name, variant, protocol, fraction, replicate)
             draws[DrawName(variant, fraction, replicate)] = found.task.split(found.radiographs, trial)
     return draws
+
+
+def _draws_in_words(count: int) -> str:
+    return "1 draw" if count == 1 else f"{count} draws"
 
 
 def _line(name: DrawName, train: int, validation: int, test: int) -> str:

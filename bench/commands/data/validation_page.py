@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,19 +27,22 @@ _COLOURS = {
 
 def print_report(report: Report, console: Console, json: Path | None = None) -> None:
     """Print what was found, at most 20 problems a kind; `json` is the file that has them all."""
+    with console.capture() as page:
+        _print_page(report, console, json)
+    # The tables fill their last column with spaces.
+    console.file.write("".join(f"{line.rstrip()}\n" for line in page.get().splitlines()))
+
+
+def _print_page(report: Report, console: Console, json: Path | None) -> None:
     console.print(_facts(report))
     if report.counts:
         console.print()
         console.print(_counts(report))
     for kind, problems in report.by_kind().items():
-        console.print()
-        console.print(Text.assemble((kind, "bold red"), f"  {len(problems):,}"))
-        # Texts, not strings: nothing in a file's name is markup.
-        for problem in problems[:SHOWN]:
-            console.print(Text(f"  {problem}"), soft_wrap=True)
-        if len(problems) > SHOWN:
-            rest = "are in the JSON file" if json else "are written with --json FILE"
-            console.print(Text(f"  ... and {len(problems) - SHOWN:,} more, which {rest}", style="dim"))
+        _print_some(console, kind, "bold red", problems, json)
+    # Where not one is there, a problem says so.
+    if report.missing and report.found:
+        _print_some(console, "not on disk", "bold yellow", report.missing, json)
     if report.notes:
         console.print()
         console.print(Text("notes", style="bold"))
@@ -46,6 +50,18 @@ def print_report(report: Report, console: Console, json: Path | None = None) -> 
             console.print(Text(f"  {note}"), soft_wrap=True)
     console.print()
     console.print(_verdict(report))
+
+
+def _print_some(console: Console, title: str, style: str, each: Sequence[object], json: Path | None) -> None:
+    console.print()
+    console.print(Text.assemble((title, style), f"  {len(each):,}"))
+    # Texts, not strings: nothing in a file's name is markup.
+    for one in each[:SHOWN]:
+        console.print(Text(f"  {one}"), soft_wrap=True)
+    if more := max(0, len(each) - SHOWN):
+        verb = "is" if more == 1 else "are"
+        rest = f"{verb} in the JSON file" if json else f"{verb} written with --json FILE"
+        console.print(Text(f"  ... and {more:,} more, which {rest}", style="dim"))
 
 
 def _facts(report: Report) -> Table:
@@ -58,11 +74,20 @@ def _facts(report: Report) -> Table:
         about.add_row("layout", Text(report.layout))
     if report.synthetic:
         about.add_row("data", Text("SYNTHETIC phantom, not compared with the real counts", style="magenta"))
-    about.add_row("state", Text(_state(report), style=_COLOURS[report.state]))
-    if report.found:
-        decoded = f"{report.decoded:,} of {report.found:,} images"
-        about.add_row("decoded", Text(decoded if report.decoded < report.found else f"all {report.found:,} images"))
+    if not (report.synthetic and report.state == "not compared"):
+        about.add_row("state", Text(_state(report), style=_COLOURS[report.state]))
+    if report.tried:
+        about.add_row("files", Text(_decoded(report)))
     return about
+
+
+def _decoded(report: Report) -> str:
+    """How many images decode, and of how many tried where that is not all."""
+    few = f" tried (of {report.found:,})" if report.tried < report.found else ""
+    if report.tried == 1:
+        return f"the 1 image{few} decodes" if report.decoded else f"the 1 image{few} does not decode"
+    share = f"all {report.tried:,}" if report.decoded == report.tried else f"{report.decoded:,} of {report.tried:,}"
+    return f"{share} images{few} decode"
 
 
 def _state(report: Report) -> str:
@@ -107,6 +132,6 @@ def _style(known: int | None, found: int) -> str:
 def _verdict(report: Report) -> Text:
     if report.ok:
         words = {"partial": "what is there is right; the copy is partial", "complete": "complete and right"}
-        return Text(f"{report.dataset}: {words.get(report.state, 'right')}", style="bold green")
+        return Text(f"{report.dataset}: {words.get(report.state, 'no problem found')}", style="bold green")
     count = len(report.problems)
     return Text(f"{report.dataset}: {count:,} problem{'s' * (count > 1)}", style="bold red")

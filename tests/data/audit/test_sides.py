@@ -133,3 +133,43 @@ def test_damaged_files_are_told_and_compared_by_name(phantoms: np.ndarray, tmp_p
     assert "both_sides.png: empty file" in found.unreadable[0]
     assert found[Kind.image_id].members["name"].tolist() == ["both_sides.png", "both_sides.png"]
     assert len(found[Kind.pixels]) == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "leak", "train_only"),
+    [
+        (["t1"], False, True),
+        (["t1", "v1"], True, False),
+        (["e1"], True, False),
+        # A train image of a patient who is tested on.
+        (["t2"], True, False),
+        (["other_image"], False, False),
+    ],
+)
+def test_only_train_images_may_be_in_a_pretraining_list(
+    names: list[str], leak: bool, train_only: bool, tmp_path: Path
+) -> None:
+    rows = [("t1", "p1", "train"), ("t2", "p4", "train"), ("v1", "p2", "val"), ("e1", "p3", "test")]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    listed = side_of_list(tmp_path / "list.txt")
+    found = audit(side_of(_radiographs("mine", [*rows, ("e2", "p4", "test")])), listed, tmp_path)
+    assert (found.leak, found.train_only) == (leak, train_only)
+    assert set(found.not_compared) == {Kind.pixels, Kind.near, Kind.patient}
+    without_splits = audit(side_of(_radiographs("mine", [(*row[:2], "") for row in rows])), listed, tmp_path)
+    assert without_splits.leak == (names != ["other_image"])
+
+
+def test_a_list_is_a_leak_of_a_list_whatever_it_is_for(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a\nb")
+    side = side_of_list(tmp_path / "train.txt")
+    found = audit(side, side, tmp_path)
+    assert (found.leak, found.train_only) == (True, False)
+
+
+def test_pictures_of_a_folder_called_phantom_stay_where_no_marker_lies(phantoms: np.ndarray, tmp_path: Path) -> None:
+    (tmp_path / "phantom").mkdir()
+    for name in ("a.png", "phantom/b.png"):
+        write(tmp_path / name, phantoms[0])
+    assert len(side_of_list(tmp_path)) == 2
+    (tmp_path / "PHANTOM.json").write_text("{}")
+    assert side_of_list(tmp_path).images["name"].tolist() == ["a.png"]

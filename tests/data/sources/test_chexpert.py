@@ -164,7 +164,7 @@ def edit(name: str, old: str, new: str):
         (lambda tree: (tree / "valid.csv").unlink(), r"no valid\.csv or test_labels\.csv"),
         (
             edit("train.csv", "Pleural Effusion", "Pleural_effusion"),
-            r"train\.csv lacks the columns Pleural Effusion; 'Pleu",
+            r"train\.csv lacks the column Pleural Effusion; 'Pleu",
         ),
         (
             edit("train.csv", "0.0,-1.0", "0.0,-2"),
@@ -174,7 +174,7 @@ def edit(name: str, old: str, new: str):
         (edit("train.csv", "view2_lateral", "view2_oblique"), r"train\.csv, row 4: column 'Path': .*view2_oblique"),
         (
             edit("train.csv", "view2_lateral", "view1_frontal"),
-            r"train\.csv, row 4: train/patient00002/study1/view1_frontal is listed before; keep one",
+            r"train\.csv, row 4: train/patient00002/study1/view1_frontal is listed before, in row ",
         ),
         (
             lambda tree: (tree / "train" / TRAIN[1]).unlink(),

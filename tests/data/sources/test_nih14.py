@@ -189,7 +189,7 @@ def test_boxes_of_images_that_are_not_in_the_copy_are_noted(tmp_path: Path) -> N
         ),
         (lambda root: (root / "test_list.txt").write_text("\n"), r"test_list\.txt is empty"),
         (lambda root: (root / "test_list.txt").write_bytes(b"\xff\xfe0\x00"), r"test_list\.txt is not a text file"),
-        (edit("Data_Entry_2017.csv", "Finding Labels", "Labels"), r"lacks the columns Finding Labels"),
+        (edit("Data_Entry_2017.csv", "Finding Labels", "Labels"), r"lacks the column Finding Labels"),
         (
             lambda root: (root / "Data_Entry_2017.csv").write_text(table_text(ROWS).replace("000", "x")),
             r"column 'Image Index': no name like 00000001_000\.png, the first is 'xx01_x\.png'",

@@ -109,7 +109,7 @@ def test_with_it_patients_and_images_are_nihs(tmp_path: Path) -> None:
         (lambda root: (root / LABELS).unlink(), rf"no {LABELS} in .*; give the folder that holds it and {IMAGES}/"),
         (lambda root: (root / CLASSES).unlink(), f"no {CLASSES}"),
         (edit(LABELS, "Target", "target"), "'target' looks like 'Target'"),
-        (edit(CLASSES, "patientId", "id"), "lacks the columns patientId"),
+        (edit(CLASSES, "patientId", "id"), "lacks the column patientId"),
         (
             lambda root: (root / LABELS).write_text("patientId,x,y,width,height,Target\n,,,,,0\n"),
             "patientId names no image",

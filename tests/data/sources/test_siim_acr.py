@@ -116,7 +116,7 @@ def test_the_flat_second_stage_is_read_and_files_without_a_row_are_counted(tmp_p
             r"no train-rle\.csv \(beside dicom-images-train/\) and no stage",
         ),
         (lay_out_second_stage, r"train-rle\.csv and stage_2_train\.csv; take one away"),
-        (edit(" EncodedPixels", "Pixels"), "lacks the columns EncodedPixels"),
+        (edit(" EncodedPixels", "Pixels"), "lacks the column EncodedPixels"),
         (lambda root: (root / "train-rle.csv").write_text("ImageId, EncodedPixels\n,-1\n"), "blank throughout"),
     ],
 )

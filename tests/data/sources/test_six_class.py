@@ -93,11 +93,11 @@ def test_folders_are_read_and_say_that_patients_are_unknown(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: rows.rename(columns={"patient_id": "PatientID"}), "lacks the columns patient_id"),
+        (lambda rows: rows.rename(columns={"patient_id": "PatientID"}), "lacks the column patient_id"),
         (lambda rows: rows.assign(view="oblique")[:1], "column 'view': 'oblique' is not known"),
         (
             lambda rows: pd.concat([rows, rows[:1]]),
-            "row 20: train_normal is listed before; keep one; mend it, or go on without these images",
+            "row 20: train_normal is listed before, in row 2; mend it, or go on without this image",
         ),
         (lambda rows: rows[rows["image"] != "val_nodule.png"], "labels.csv: no image of val/nodule; train, val and"),
         (lambda rows: rows.assign(image=None), "column image is blank throughout"),

@@ -274,7 +274,7 @@ def test_a_row_without_an_id_does_not_shift_the_numbers_of_the_next(tmp_path: Pa
         (lambda root: shutil.rmtree(root / "annotations"), "neither image_labels_train.csv .PhysioNet. nor train.csv"),
         (lambda root: (root / "annotations/image_labels_test.csv").unlink(), "no file image_labels_test.csv"),
         (lambda root: [shutil.rmtree(root / name) for name in ("train", "test")], "neither folder train nor test in"),
-        (replace("image_labels_train.csv", "Lung cyst", "Lung_cist"), "lacks the columns Lung cyst; 'Lung_cist' looks"),
+        (replace("image_labels_train.csv", "Lung cyst", "Lung_cist"), "lacks the column Lung cyst; 'Lung_cist' looks"),
         (lambda root: lines(root / "copy/image_labels_test.csv", ""), "image_labels_test.csv is there twice"),
     ],
 )

@@ -182,7 +182,7 @@ def test_everything_is_reported_at_once_and_stands_in_the_json(phantom: Path) ->
     assert document["problems"]["unreadable image"] == [
         {"where": str(images[0]), "what": "empty file", "sample_id": images[0].stem}
     ]
-    assert document["images"] == {"listed": 60, "found": 59, "decoded": 59}
+    assert document["images"] == {"listed": 60, "found": 59, "tried": 59, "decoded": 58}
 
 
 def test_a_quick_look_decodes_a_few(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +203,32 @@ def test_a_table_that_cannot_be_read_is_a_report_and_a_wrong_name_an_error(phant
         check(phantom, "six_clas")
     with pytest.raises(UserError, match=r"no folder .*nowhere"):
         check(phantom / "nowhere")
+
+
+def test_a_row_that_the_reader_refuses_hides_no_other_wrong_box_of_its_image(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WithABadRow(Pairs):
+        def read(self, root: Path, reading: Reading) -> Radiographs:
+            reading.problems.add("wrong box", "boxes.csv, row 2", "is no box", "1")
+            found = super().read(root, reading)
+            assert found.boxes is not None
+            found.boxes.loc[found.boxes["sample_id"] == "1", "x2"] = 300
+            return found
+
+    monkeypatch.setitem(datasets._registered, Pairs.name, WithABadRow())
+    assert kinds(check(pairs, Pairs.name)) == {"wrong box": 1, "box outside its image": 1}
+
+
+@pytest.mark.parametrize("name", ["rsna_pneumonia", "siim_acr", "node21", "jsrt", "bse_jsrt", "siim_covid"])
+def test_splits_of_our_own_choice_are_counted_and_not_compared(name: str, tmp_path: Path) -> None:
+    write_phantom_dataset(name, tmp_path / "p", 40, 32, rib_free=name == "bse_jsrt")
+    report = check(tmp_path / "p", name)
+    assert (report.ok, report.state) == (True, State.NOT_COMPARED)
+    counted = {line.name: line for line in report.counts}
+    assert all(line.known is None for line in report.counts)
+    assert counted["train/images"].found + counted["test/images"].found == counted["all/images"].found == 40
+    assert not {"train/images", "test/images"} & set(datasets.get(name).card.counts)
 
 
 def test_nothing_is_remembered_without_a_cache(whole: Path) -> None:
