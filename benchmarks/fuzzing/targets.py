@@ -181,7 +181,7 @@ def _tables(folder: Path) -> Iterator[Target]:
     pd.DataFrame({"image": ["a.png", "b.png"], "label": [1, 0], "patient_id": ["1", "2"]}).to_parquet(packed)
     lines = b"images/00000001_000.png\n# one more\n00000002_001.png 0 1\n"
     names = json.dumps({"images": [{"file_name": "a.png", "patient": 3}, {"file_name": "b.png"}]}).encode()
-    row = b"task,1,data,%s,default,1,0,train,s1,p1,%s,%s\n" % (b"f" * 64, b"a" * 64, b"b" * 16)
+    row = b"task,1,data,%s,default,1,0,1,train,s1,p1,%s,%s\n" % (b"f" * 64, b"a" * 64, b"b" * 16)
     splits = ",".join(COLUMNS).encode() + b"\n" + row
     yield Target("table", (text, spread), reader(table, ".csv"), (UserError,), slow=True)
     yield Target("parquet table", (packed.getvalue(),), reader(table, ".parquet"), (UserError,), slow=True)
