@@ -32,6 +32,7 @@ _NIH_NAMES = (
     "filename",
     "originalimage",
 )
+_HELD_OUT = "test set: the images of a fifth of the patients, by a hash"
 _NIH_NAME = r"^(?:.*[/\\])?(?P<image>(?P<patient>\d{8})_\d{3})(?:\.\w+)?$"
 
 
@@ -74,7 +75,7 @@ def nih_origin(root: Path, ids: pd.Series, official: str, problems: Problems) ->
     path = find_mapping(root)
     if path is None:
         note = f"no {official}: no patients are known, so that every image counts as a patient of its own"
-        return NihOrigin(pd.Series("", index=ids.index, dtype="str"), ids, False, (note,))
+        return NihOrigin(pd.Series("", index=ids.index, dtype="str"), ids, False, (note, _HELD_OUT))
     names = nih_images(path, ids)
     stated = ids.map(names[~names.index.duplicated()])
     twice = ids.isin(names.index[names.index.duplicated()])
@@ -83,7 +84,7 @@ def nih_origin(root: Path, ids: pd.Series, official: str, problems: Problems) ->
         problems.add("no NIH image known", path, what, name)
     stated = stated.mask(twice).fillna("")
     patients = stated.str.slice(0, 8).where(stated != "", ids)
-    return NihOrigin(stated, patients, True, (f"patients from {path.name}",))
+    return NihOrigin(stated, patients, True, (f"patients from {path.name}", _HELD_OUT))
 
 
 def find_mapping(root: Path) -> Path | None:

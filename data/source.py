@@ -30,6 +30,8 @@ class Source(ABC):
     card: ClassVar[DatasetCard]
     labels: ClassVar[tuple[str, ...]]
     exclusive: ClassVar[bool]
+    # Whether the dataset says who tests; else `held_out` does, and the card counts all images together.
+    official_split: ClassVar[bool] = True
     # Whether a phantom's images need their twins without ribs, as pairs for bone suppression do.
     needs_rib_free: ClassVar[bool] = False
     # How many images a phantom has where nobody says.
@@ -45,8 +47,9 @@ class Source(ABC):
         """
 
     def parts(self, radiographs: Radiographs) -> pd.Series:
-        """Which part each sample counts for in the card's counts: text [N]; the split where nothing else is said."""
-        return radiographs.samples["split"]
+        """Which part each sample counts for in the card's counts: text [N]; an official split's, where there is one."""
+        split = radiographs.samples["split"]
+        return split if self.official_split else split.mask(split.notna(), "all")
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Which patients, views and findings `n` phantom images of this dataset would have."""

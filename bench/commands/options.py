@@ -26,6 +26,11 @@ OutOption = Annotated[Path | None, typer.Option(help="File to write instead of t
 ProtocolOption = Annotated[Protocol | None, choice_option(Protocol, "--protocol", "Only trials of this protocol.")]
 SettingsOption = Annotated[str | None, SETTINGS]
 SkipOption = Annotated[bool, typer.Option("--skip-unreadable", help="Go on without images that are missing or broken.")]
+TaskOption = Annotated[str, typer.Option(help="Task that draws and decodes: a name of `ls tasks`.")]
+DataOption = Annotated[str, typer.Option(help="Folder of its dataset, or phantom.")]
+PresetOption = Annotated[str | None, typer.Option(help="Settings of a paper, by name.")]
+AssignOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")]
+CacheOption = Annotated[Path | None, typer.Option(help="Folder for what can be made again.")]
 IncludeOption = Annotated[
     list[Path] | None, typer.Option(help="Python file that registers encoders, datasets or tasks.")
 ]

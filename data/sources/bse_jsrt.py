@@ -37,6 +37,7 @@ class BSEJSRT(Source):
     card: ClassVar[DatasetCard] = read_card("bse_jsrt")
     labels: ClassVar[tuple[str, ...]] = ("nodule",)
     exclusive: ClassVar[bool] = False
+    official_split: ClassVar[bool] = False
     phantom_images: ClassVar[int] = 60
     needs_rib_free: ClassVar[bool] = True
 
@@ -64,10 +65,6 @@ class BSEJSRT(Source):
         return Radiographs(
             self.name, root, samples[columns], self.labels, False, False, "pairs of equal names", notes=tuple(notes)
         )
-
-    def parts(self, radiographs: Radiographs) -> pd.Series:
-        """One part: the held-out test images are our choice, not the dataset's."""
-        return pd.Series("all", index=radiographs.samples.index)
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Films as in `jsrt`."""

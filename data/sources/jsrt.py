@@ -48,6 +48,7 @@ class JSRT(Source):
     card: ClassVar[DatasetCard] = read_card("jsrt")
     labels: ClassVar[tuple[str, ...]] = ("nodule",)
     exclusive: ClassVar[bool] = False
+    official_split: ClassVar[bool] = False
     phantom_images: ClassVar[int] = 60
 
     def read(self, root: Path, reading: Reading) -> Radiographs:
@@ -72,10 +73,6 @@ class JSRT(Source):
         return Radiographs(
             self.name, root, samples[columns], self.labels, False, False, layout, notes=tuple(notes), boxes=boxes
         )
-
-    def parts(self, radiographs: Radiographs) -> pd.Series:
-        """One part: the held-out test images are our choice, not the dataset's."""
-        return pd.Series("all", index=radiographs.samples.index)
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """Nodules as frequent as in the real set, and no more images: each raw file takes 8 MB."""

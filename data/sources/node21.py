@@ -43,6 +43,7 @@ class NODE21(Source):
     card: ClassVar[DatasetCard] = read_card("node21")
     labels: ClassVar[tuple[str, ...]] = ("nodule",)
     exclusive: ClassVar[bool] = False
+    official_split: ClassVar[bool] = False
 
     def read(self, root: Path, reading: Reading) -> Radiographs:
         """Read metadata.csv and find its images."""
@@ -78,10 +79,6 @@ class NODE21(Source):
         )
         layout = f"{table.relative_to(root).as_posix()}, images in {place}"
         return Radiographs(self.name, root, samples, self.labels, False, False, layout, boxes=boxes)
-
-    def parts(self, radiographs: Radiographs) -> pd.Series:
-        """One part: the held-out test images are our choice, not the dataset's."""
-        return pd.Series("all", index=radiographs.samples.index)
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """23 % of the images with a nodule, 1.3 nodules each, at most three."""

@@ -45,6 +45,7 @@ class RsnaPneumonia(Source):
     card: ClassVar[DatasetCard] = read_card("rsna_pneumonia")
     labels: ClassVar[tuple[str, ...]] = tuple(_CLASS_OF_NAME.values())
     exclusive: ClassVar[bool] = True
+    official_split: ClassVar[bool] = False
 
     def read(self, root: Path, reading: Reading) -> Radiographs:
         """Read both tables, each of which names an image once a box, and hold them to each other."""
@@ -73,7 +74,7 @@ class RsnaPneumonia(Source):
             self.exclusive,
             patients_known=origin.known,
             layout="stage 2",
-            notes=(*origin.notes, "test set: the images of a fifth of the patients, by a hash"),
+            notes=origin.notes,
             boxes=self._boxes(marks, root / _LABELS, reading.problems),
         )
 
@@ -85,10 +86,6 @@ class RsnaPneumonia(Source):
         positive = marks[marks["Target"] == 1]
         labels = pd.Series("lung_opacity", index=positive.index)
         return sized_boxes(positive, _CORNERS, positive["patientId"], labels, path, problems)
-
-    def parts(self, radiographs: Radiographs) -> pd.Series:
-        """One part: the test images are our choice, not the challenge's."""
-        return pd.Series("all", index=radiographs.samples.index)
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """The three classes in their real proportions; several images a patient."""

@@ -57,6 +57,7 @@ class SiimAcr(Source):
     card: ClassVar[DatasetCard] = read_card("siim_acr")
     labels: ClassVar[tuple[str, ...]] = ("pneumothorax",)
     exclusive: ClassVar[bool] = False
+    official_split: ClassVar[bool] = False
 
     def read(self, root: Path, reading: Reading) -> Radiographs:
         """Read the table, find the DICOM files, and join the rows of each image to one mask."""
@@ -66,8 +67,7 @@ class SiimAcr(Source):
         rows = _named(rows, table, reading)
         ids = rows["ImageId"].drop_duplicates().reset_index(drop=True)
         files, unused = _files(root, stage, ids)
-        notes = ["test set: the images of a fifth of the patients, by a hash"]
-        notes += _note_unused(root, stage, unused)
+        notes = _note_unused(root, stage, unused)
         origin = nih_origin(root, ids, _MAPPING, reading.problems)
         samples = pd.DataFrame(
             {
@@ -116,10 +116,6 @@ class SiimAcr(Source):
                 "counts": [counts_to_text(found.counts[int(number)]) for number in numbers],
             }
         ).astype({"sample_id": "str", "label": "str", "counts": "str"})
-
-    def parts(self, radiographs: Radiographs) -> pd.Series:
-        """One part: the test images are our choice, not the challenge's."""
-        return pd.Series("all", index=radiographs.samples.index)
 
     def plan_phantom(self, n: int, seed: int) -> PhantomPlan:
         """22 % of the images with a pneumothorax; several images a patient, whom no file names."""

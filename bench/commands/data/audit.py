@@ -10,8 +10,6 @@ import typer
 from ..options import IncludeOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ....data.audit import Audit
 
 LEAK = 1
@@ -40,12 +38,14 @@ def audit(
     resized, re-encoded, windowed, slightly cropped. Exit code 1 where anything is on two sides; train images of A that
     B has too are told, and no leak.
     """
+    from json import dumps
+
     from ....data import audit as auditing
     from ....data.reading import Reading
     from ....foundation.progress import progress_for_terminal
     from ....foundation.registry import include as include_file
     from ...config import run_config
-    from ..written import refuse_unwritable
+    from ..written import refuse_unwritable, write
 
     for file in include or []:
         include_file(file)
@@ -61,7 +61,8 @@ def audit(
     typer.echo(auditing.report(found), nl=False)
     written = _written_into(encoder, found)
     if json is not None:
-        _write_json(json, auditing.as_json(found) | {"encoder": written})
+        content = auditing.as_json(found) | {"encoder": written}
+        write(dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", json)
     if found.leak:
         raise typer.Exit(LEAK)
 
@@ -96,14 +97,3 @@ def _written_into(encoder: Path | None, found: Audit) -> dict[str, object] | Non
     else:
         typer.echo(f"{encoder}: left as it is")
     return {"file": str(encoder), "dataset": name, "added": bool(changed)}
-
-
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    import json
-    import sys
-
-    from ....foundation.files import new_file
-
-    with new_file(path) as file:
-        file.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"wrote {path}", file=sys.stderr)

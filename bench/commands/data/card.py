@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..options import IncludeOption
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -22,7 +24,7 @@ def card(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the dataset: the Croissant file then lists its images and boxes too.")
     ] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers datasets.")] = None,
+    include: IncludeOption = None,
 ) -> None:
     """Print what a dataset is, what its licence forbids, its counts and traps."""
     from ....data import datasets, load

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..options import IncludeOption
+
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet, or be empty.")],
@@ -15,7 +17,7 @@ def phantom(
     size: Annotated[int, typer.Option(help="Side in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal images.")] = 0,
     twins: Annotated[bool, typer.Option(help="Also write a rib-free twin of every image.")] = True,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers datasets.")] = None,
+    include: IncludeOption = None,
 ) -> None:
     """Write synthetic radiographs in the real layout of a dataset."""
     from ....data import datasets

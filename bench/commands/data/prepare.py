@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from ..options import SkipOption
+from ..options import (
+    AssignOption,
+    CacheOption,
+    DataOption,
+    IncludeOption,
+    PresetOption,
+    SkipOption,
+    TaskOption,
+)
 from .task_data import task_data
 
 
 def prepare(
-    task: Annotated[str, typer.Option(help="Task whose images are decoded: a name of `ls tasks`.")],
-    data: Annotated[str, typer.Option(help="Folder of its dataset, or phantom.")],
-    preset: Annotated[str | None, typer.Option(help="Settings of a paper, by name.")] = None,
-    assign: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    task: TaskOption,
+    data: DataOption,
+    preset: PresetOption = None,
+    assign: AssignOption = None,
     skip_unreadable: SkipOption = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder for decoded images.")] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks and datasets.")] = None,
+    cache: CacheOption = None,
+    include: IncludeOption = None,
 ) -> None:
     """Decode the images of a task into the cache ahead of a run, and find unreadable ones."""
     from ....data import prepare_images

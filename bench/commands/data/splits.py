@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import SkipOption
+from ..options import (
+    AssignOption,
+    CacheOption,
+    DataOption,
+    IncludeOption,
+    PresetOption,
+    SkipOption,
+    TaskOption,
+)
 from .task_data import task_data
 
 if TYPE_CHECKING:
@@ -19,13 +27,6 @@ if TYPE_CHECKING:
     from ...plan import TaskData
 
 app = typer.Typer(help="Write and read who trains, validates and tests.", no_args_is_help=True)
-
-TaskOption = Annotated[str, typer.Option(help="Task that draws: a name of `ls tasks`.")]
-DataOption = Annotated[str, typer.Option(help="Folder of its dataset, or phantom.")]
-PresetOption = Annotated[str | None, typer.Option(help="Settings of a paper, by name.")]
-AssignOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")]
-CacheOption = Annotated[Path | None, typer.Option(help="Folder for phantoms and hashes.")]
-IncludeOption = Annotated[list[Path] | None, typer.Option(help="Python file that registers tasks and datasets.")]
 
 
 @app.command("export")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..options import IncludeOption
+
 
 def validate(
     name: Annotated[str, typer.Argument(help="The dataset: a name of `ls datasets`.")],
@@ -16,7 +18,7 @@ def validate(
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Also write all that was found to this file, as JSON.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder where it is remembered which files can be read.")] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="Python file that registers datasets.")] = None,
+    include: IncludeOption = None,
 ) -> None:
     """Check counts, files, labels, boxes, masks and splits of a dataset's folder. Exit code 1 where one is wrong.
 
@@ -24,11 +26,11 @@ def validate(
     """
     from ....data.reading import Reading
     from ....data.validation import validate as validated
-    from ....foundation.files import expanded, new_file
+    from ....foundation.files import expanded
     from ....foundation.progress import progress_for_terminal
     from ....foundation.registry import include as include_file
     from ...config import run_config
-    from ..written import output_console, refuse_unwritable
+    from ..written import output_console, refuse_unwritable, write
     from .validation_page import print_report
 
     refuse_unwritable("--json", json)
@@ -39,8 +41,6 @@ def validate(
     report = validated(name, expanded(path), quick=quick, reading=reading)
     print_report(report, output_console(), json)
     if json is not None:
-        with new_file(json) as beside:
-            beside.write_text(report.to_json(), encoding="utf-8")
-        typer.echo(f"wrote {json}", err=True)
+        write(report.to_json(), json)
     if not report.ok:
         raise typer.Exit(1)
