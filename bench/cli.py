@@ -11,9 +11,11 @@ from .commands.check import app as check_app
 from .commands.compare import compare
 from .commands.data import app as data_app
 from .commands.doctor import doctor
+from .commands.encoders import app as encoders_app
 from .commands.init import init
 from .commands.leaderboard import leaderboard
 from .commands.ls import ls
+from .commands.pretrain import pretrain
 from .commands.run import run
 from .commands.stats import app as stats_app
 from .commands.table import table
@@ -29,12 +31,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(run)
+app.command()(pretrain)
 app.command()(table)
 app.command()(compare)
 app.command()(leaderboard)
 app.command()(ls)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
+app.add_typer(encoders_app, name="encoders")
 app.add_typer(stats_app, name="stats")
 app.command()(doctor)
 app.command()(init)

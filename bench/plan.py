@@ -105,6 +105,9 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
     configured = [(task, list(cells(config, task))) for task in _configured_tasks(config)]
     encoders = [load_encoder(spec) for spec in config.encoders]
     _refuse_equal_names(encoders)
+    for encoder in encoders:
+        if encoder.meta.unverified:
+            progress.say(f"note: {encoder.meta.name}: {encoder.meta.weights}; its records are marked")
     groups = []
     for task, grid in configured:
         data = _read(config, task, progress)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..foundation.errors import UserError
 from ..foundation.progress import Progress
+from ..pretrain.specs import parse_spec
 from ..results.record import Record
 from ..results.regression.pairing import difference_between
 from ..results.store import Store
@@ -61,8 +62,8 @@ def _configs(
     config: RunConfig, specs: Sequence[str], records: Sequence[Record]
 ) -> Iterator[tuple[RunConfig, list[Record]]]:
     """One configuration a (task, protocol): more do not fit into one."""
-    spec_of = {spec.partition("=")[0]: spec for spec in (*config.encoders, *specs)}
-    unknown = sorted({spec.partition("=")[0] for spec in specs} - {record.encoder for record in records})
+    spec_of = {parse_spec(spec).name: spec for spec in (*config.encoders, *specs)}
+    unknown = sorted({parse_spec(spec).name for spec in specs} - {record.encoder for record in records})
     if unknown:
         raise UserError(f"--encoder {unknown[0]}: the baseline has no trials of it")
     for task, protocol in dict.fromkeys((record.task, record.protocol) for record in records):

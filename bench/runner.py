@@ -138,6 +138,8 @@ def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about:
         "licence": meta.licence,
         "trained_on": meta.trained_on,
         "contamination": list(group.seen.datasets),
+        # Only where it is so, as nearly every record says nothing about it.
+        **({"unverified": True} if meta.unverified else {}),
     }
     return Record(
         fingerprint=planned.fingerprint,

@@ -9,10 +9,11 @@ from ..foundation.handing_on import lazily
 if TYPE_CHECKING:
     from .encoder import Encoder, EncoderMeta
     from .loading import load_encoder
+    from .parts.ifa import ifa_loss
     from .saving import save_encoder
     from .source import EncoderSource, encoders
 
-__all__ = ["Encoder", "EncoderMeta", "EncoderSource", "encoders", "load_encoder", "save_encoder"]
+__all__ = ["Encoder", "EncoderMeta", "EncoderSource", "encoders", "ifa_loss", "load_encoder", "save_encoder"]
 
 # Name -> module; looked up on use, because most of them import torch.
 _HOMES = {
@@ -20,6 +21,7 @@ _HOMES = {
     "EncoderMeta": "encoder",
     "EncoderSource": "source",
     "encoders": "source",
+    "ifa_loss": "parts.ifa",
     "load_encoder": "loading",
     "save_encoder": "saving",
 }

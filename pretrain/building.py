@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from .zoo_entry import ZooEntry
 # Images in [0, 1] -> [-1, 1], for one-channel checkpoints that say nothing about their normalisation.
 GREY_MEAN, GREY_STD = (0.5,), (0.5,)
 SAVED_BY_US = "cxrbench"
+# Architectures that are told by names and shapes alone; the zoo has encoders of them.
+GUESSED = (*RESNETS, f"{TIMM}tf_efficientnet_lite0", f"{TIMM}densenet121")
+# Share of a ResNet's tensors above which nothing else is looked at.
+_ENOUGH = 0.5
 
 
 def random_encoder(name: str, entry: ZooEntry, seed: int) -> Encoder:
@@ -27,7 +32,7 @@ def random_encoder(name: str, entry: ZooEntry, seed: int) -> Encoder:
     initialisation: Initialisation = entry.initialisation or "library"
     draw = partial(draw_network, arch=entry.arch, channels=entry.channels, initialisation=initialisation)
     network = draw(seed)
-    meta = _meta(name, entry.arch, network, _described(entry), weights=WORDS[initialisation], sha256="")
+    meta = _meta(name, entry.arch, network, described(entry), weights=WORDS[initialisation], sha256="")
     return Encoder(network, meta.with_seed(seed), draw).eval()
 
 
@@ -41,9 +46,22 @@ def random_timm_encoder(arch: str, seed: int) -> Encoder:
     return Encoder(network, meta.with_seed(seed), draw).eval()
 
 
-def load_from_file(name: str, entry: ZooEntry, path: Path) -> Encoder:
-    """The encoder that `entry` describes, with the weights in `path`. Raises UserError where they do not fit."""
-    return _filled(name, entry.arch, _described(entry), read_tensors(path), path)
+def load_from_file(name: str, entry: ZooEntry, path: Path, doubt: str = "") -> Encoder:
+    """The encoder that `entry` describes, with the weights in `path`.
+
+    Args:
+        name: what it is called.
+        entry: its description.
+        path: the file.
+        doubt: why the file may not be the published one; then the encoder's metadata say so.
+
+    Raises:
+        UserError: the file is no checkpoint, or does not fit.
+    """
+    encoder = _filled(name, entry.arch, described(entry), read_tensors(path), path)
+    if doubt:
+        encoder.meta = replace(encoder.meta, weights=f"{encoder.meta.weights}; {doubt}", unverified=True)
+    return encoder
 
 
 def load_user_checkpoint(name: str, arch: str, path: Path) -> Encoder:
@@ -51,7 +69,7 @@ def load_user_checkpoint(name: str, arch: str, path: Path) -> Encoder:
 
     Args:
         name: what it is called.
-        arch: its architecture; empty to guess a ResNet from the shapes of the tensors.
+        arch: its architecture; empty to guess it from names and shapes of the tensors.
         path: the file. One written by `save_encoder` says all about itself. For others the channels are
             those of the first convolution, and the normalisation is the architecture's usual one for three
             channels (ImageNet's for ResNets), mean 0.5 and standard deviation 0.5 for one.
@@ -67,27 +85,34 @@ def load_user_checkpoint(name: str, arch: str, path: Path) -> Encoder:
             return _filled(name, arch or str(saved["arch"]), about, tensors, path)
         except KeyError as error:
             raise UserError(f"{path}: its metadata entry {SAVED_BY_US!r} lacks {error.args[0]!r}") from error
-    arch = arch or guess_resnet(tensors, path)
+    arch = arch or guess_arch(tensors, path)
+    return _filled(name, arch, usual_normalisation(tensors, arch, path), tensors, path)
+
+
+def usual_normalisation(tensors: Tensors, arch: str, path: Path) -> dict[str, Any]:
+    """Channels, normalisation and size for a checkpoint that does not state them: see `load_user_checkpoint`."""
     usual, channels = _channels_of(tensors, arch, path)
     about = {"channels": channels, "mean": GREY_MEAN, "std": GREY_STD, "input_size": usual.input_size}
     if channels == 3:
         about |= {"mean": usual.mean, "std": usual.std}
-    about |= {"trained_on": "not stated", "licence": "not stated"}
-    return _filled(name, arch, about, tensors, path)
+    return {**about, "trained_on": "not stated", "licence": "not stated"}
 
 
-def guess_resnet(tensors: Tensors, path: Path) -> str:
-    """The ResNet to which most tensors fit by name and shape; the strict loader has the last word.
+def guess_arch(tensors: Tensors, path: Path) -> str:
+    """The architecture of GUESSED to which most tensors fit by name and shape; the strict loader has the last word.
 
     Raises:
-        UserError: no tensor fits any.
+        UserError: hardly any tensor fits any.
     """
-    fitting = {arch: _fitting(tensors, _resnet_shapes(arch)) for arch in RESNETS}
-    best = max(RESNETS, key=lambda arch: fitting[arch])
+    fitting = {arch: _fitting(tensors, _shapes(arch)) for arch in RESNETS}
+    if not any(good > _ENOUGH * (good - lacking) for good, lacking in fitting.values()):
+        # The others cost more to outline.
+        fitting |= {arch: _fitting(tensors, _shapes(arch)) for arch in GUESSED if arch not in RESNETS}
+    best = max(fitting, key=lambda arch: fitting[arch])
     if fitting[best][0] == 0:
-        known = ", ".join(RESNETS)
         raise UserError(
-            f"{path}: none of its {len(tensors)} tensors fits {known}; name its architecture: NAME:{TIMM}ARCH={path}"
+            f"{path}: none of its {len(tensors)} tensors fits {', '.join(GUESSED)}; name its architecture: "
+            f"NAME:{TIMM}ARCH={path}"
         )
     return best
 
@@ -99,8 +124,8 @@ def _fitting(tensors: Tensors, shapes: dict[str, tuple[int, ...]]) -> tuple[int,
     return good, -len(fit.missing)
 
 
-@lru_cache(maxsize=len(RESNETS))
-def _resnet_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+@lru_cache(maxsize=8)
+def _shapes(arch: str) -> dict[str, tuple[int, ...]]:
     return {name: tuple(each.shape) for name, each in _outline(arch).library().state_dict().items()}
 
 
@@ -133,7 +158,8 @@ def _filled(name: str, arch: str, about: dict[str, Any], tensors: Tensors, path:
     return Encoder(network, meta).eval()
 
 
-def _described(entry: ZooEntry) -> dict[str, Any]:
+def described(entry: ZooEntry) -> dict[str, Any]:
+    """What an entry of the zoo says about input, origin and licence."""
     fields = ("channels", "mean", "std", "input_size", "trained_on", "licence", "contamination")
     return {field: getattr(entry, field) for field in fields}
 

@@ -9,6 +9,7 @@ import struct
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import nn
 
 from ..foundation.errors import UserError
 from .key_maps import CONTAINERS, Fit, fit_names, summary
+from .sandbox import refusal
 
 Tensors = dict[str, torch.Tensor]
 
@@ -53,6 +55,36 @@ def read_metadata(path: Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
+@dataclass(frozen=True)
+class Match:
+    """How tensors fit a network, by name and by shape.
+
+    Attributes:
+        fit: by name.
+        shapes: those of another shape, in words.
+    """
+
+    fit: Fit
+    shapes: tuple[str, ...]
+
+    @property
+    def problems(self) -> dict[str, tuple[str, ...]]:
+        """What is wrong -> names; only what there is."""
+        found = {"missing": self.fit.missing, "unexpected": self.fit.unexpected, "of another shape": self.shapes}
+        return {words: names for words, names in found.items() if names}
+
+
+def match(own: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> Match:
+    """Compare `tensors`, in any layout of key_maps, with the state dict `own` of a network."""
+    fit = fit_names(tensors, own)
+    shapes = tuple(
+        f"{original} {list(tensors[original].shape)} instead of {list(own[name].shape)}"
+        for name, original in fit.names.items()
+        if tensors[original].shape != own[name].shape
+    )
+    return Match(fit, shapes)
+
+
 def load_strictly(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path, what: str) -> Fit:
     """Put `tensors` into `module`, all of them or none.
 
@@ -69,23 +101,18 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: 
         UserError: nothing fits, or names are missing, unexpected, or of another shape; the first few are listed.
     """
     own = module.state_dict()
-    fit = fit_names(tensors, own)
+    found = match(own, tensors)
+    fit = found.fit
     if not fit.names:
         raise UserError(
             f"{path}: none of its {len(tensors)} tensors fits {what}, which would leave all weights random; "
             f"it holds {_first(tensors)}"
         )
-    found = {name: tensors[original] for name, original in fit.names.items()}
-    shapes = [
-        f"{fit.names[name]} {list(tensor.shape)} instead of {list(own[name].shape)}"
-        for name, tensor in found.items()
-        if tensor.shape != own[name].shape
-    ]
-    problems = {"missing": fit.missing, "unexpected": fit.unexpected, "of another shape": shapes}
-    if any(problems.values()):
-        listed = "; ".join(f"{len(names)} {words}: {_first(names)}" for words, names in problems.items() if names)
+    if found.problems:
+        listed = "; ".join(f"{len(names)} {words}: {_first(names)}" for words, names in found.problems.items())
         raise UserError(f"{path}: does not fit {what} (read as {fit.layout}). {listed}")
-    module.load_state_dict({**own, **found}, strict=True)
+    given = {name: tensors[original] for name, original in fit.names.items()}
+    module.load_state_dict({**own, **given}, strict=True)
     return fit
 
 
@@ -127,10 +154,7 @@ def _refusing_broken(path: Path) -> Iterator[None]:
     except Exception as error:  # A damaged pickle or archive can raise anything.
         culprit = re.search(r"(?:GLOBAL|global|type) ([\w.]+)", str(error))
         if isinstance(error, pickle.UnpicklingError) and culprit:
-            raise UserError(
-                f"{path}: holds {culprit[1]}, not only tensors, and was not opened; in a place you trust, "
-                "save its state_dict() alone"
-            ) from error
+            raise UserError(refusal(path, culprit[1])) from error
         raise UserError(f"{path}: is no readable checkpoint (truncated, or another format)") from error
 
 

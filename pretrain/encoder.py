@@ -35,6 +35,7 @@ class EncoderMeta:
         contamination: registered names of datasets whose images were used in pretraining.
         pretraining_images: file that lists the images used in pretraining, None where there is none.
         pretraining_images_sha256: hash of that file's bytes.
+        unverified: whether the file of the weights has another hash than the published one.
     """
 
     name: str
@@ -53,6 +54,7 @@ class EncoderMeta:
     contamination: tuple[str, ...] = ()
     pretraining_images: str | None = None
     pretraining_images_sha256: str | None = None
+    unverified: bool = False
 
     def with_seed(self, seed: int) -> EncoderMeta:
         """The same encoder with random weights drawn from `seed`."""

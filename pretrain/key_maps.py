@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 # Keys of the dictionary that holds the tensors, where they are not at the top.
-CONTAINERS = ("state_dict", "model_state_dict", "model", "online", "network")
+# Where a file holds a teacher beside its student, the teacher is what its authors evaluate.
+CONTAINERS = ("state_dict", "model_state_dict", "model", "online", "network", "teacher", "student", "encoder")
 
 # What stands before the backbone's names. Where a file holds several networks, the first of equally good ones is
 # taken: the trained one before its momentum copy.
@@ -19,22 +20,50 @@ PREFIXES = {
     "": "bare names",
     "encoder_q.": "MoCo's query encoder",
     "base_encoder.": "MoCo v3's base encoder",
+    "encoder_q.encoder.": "MoCo's query encoder, its encoder",
+    "encoder_q.backbone.": "MoCo's query encoder, its backbone",
+    "encoder_q.backbone.encoder.": "the encoder of MoCo's query U-Net",
     "online_encoder.": "BYOL's online encoder",
+    "online_encoder.net.": "BYOL's online encoder, its network",
+    "online_encoder.encoder.": "BYOL's online encoder, its encoder",
     "online_network.": "BYOL's online network",
+    "online_network.encoder.": "BYOL's online network, its encoder",
+    "online_network.backbone.": "BYOL's online network, its backbone",
+    "online.": "the online network",
+    "online.encoder.": "the online network's encoder",
+    "online.backbone.": "the online network's backbone",
     "backbone.": "backbone.",
     "encoder.": "encoder.",
     "model.": "model.",
     "network.": "network.",
+    "net.": "net.",
+    "resnet.": "resnet.",
+    "convnet.": "convnet.",
+    "feature_extractor.": "feature_extractor.",
+    "features.": "features.",
     "network.body.": "cxrbench's encoder",
     "model.backbone.": "model.backbone.",
     "model.encoder.": "model.encoder.",
     "model.encoder_q.": "MoCo's query encoder in a model",
     "encoder.backbone.": "encoder.backbone.",
+    "backbone.encoder.": "the encoder of a U-Net",
     "student.backbone.": "the student of a distillation",
 }
 
 # Classifiers and projection heads behind the backbone, left out where the network has nothing of that name.
-HEADS = ("fc.", "head.", "classifier.", "last_linear.")
+HEADS = (
+    "fc.",
+    "head.",
+    "classifier.",
+    "last_linear.",
+    "projection_head.",
+    "projection.",
+    "projector.",
+    "predictor.",
+    "prototypes.",
+    # Operating points of torchxrayvision's classifiers.
+    "op_threshs",
+)
 
 # Layers of a torchvision ResNet by their place in nn.Sequential(*resnet.children()).
 _RESNET_CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4", "9": "fc"}
@@ -63,6 +92,25 @@ def _by_position(name: str) -> str:
     return f"{_RESNET_CHILDREN[place]}.{rest}" if place in _RESNET_CHILDREN else name
 
 
+_HUGGING_FACE_PARTS = {"convolution": ("conv", "downsample.0"), "normalization": ("bn", "downsample.1")}
+_HUGGING_FACE_STEM = re.compile(r"embedder\.embedder\.(convolution|normalization)\.(\w+)")
+_HUGGING_FACE_LAYER = re.compile(
+    r"encoder\.stages\.(\d+)\.layers\.(\d+)\.(?:layer\.(\d+)|shortcut)\.(convolution|normalization)\.(\w+)"
+)
+
+
+def _hugging_face(name: str) -> str:
+    """Names of the ResNets of transformers -> torchvision's."""
+    if stem := _HUGGING_FACE_STEM.fullmatch(name):
+        return f"{_HUGGING_FACE_PARTS[stem[1]][0]}1.{stem[2]}"
+    if layer := _HUGGING_FACE_LAYER.fullmatch(name):
+        stage, block, number, part, leaf = layer.groups()
+        main, shortcut = _HUGGING_FACE_PARTS[part]
+        inner = shortcut if number is None else f"{main}{int(number) + 1}"
+        return f"layer{int(stage) + 1}.{block}.{inner}.{leaf}"
+    return name
+
+
 def _efficientnet_lite(name: str) -> str:
     parts = name.split(".")
     if parts[0] == "_blocks" and len(parts) == 4 and parts[1].isdigit() and int(parts[1]) < len(_LITE_PLACES):
@@ -76,6 +124,7 @@ RENAMINGS: dict[str, Callable[[str], str]] = {
     "": _unchanged,
     "layers by position": _by_position,
     "EfficientNet-Lite's own names": _efficientnet_lite,
+    "the names of transformers": _hugging_face,
 }
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from ..foundation.errors import UserError
 from ..foundation.files import new_file
 from .building import SAVED_BY_US
 from .encoder import Encoder
+from .hugging_face import TRANSFORMERS
 
 
 def save_encoder(encoder: Encoder, path: Path, *, trained_on: str, licence: str = "not stated") -> None:
@@ -23,8 +25,16 @@ def save_encoder(encoder: Encoder, path: Path, *, trained_on: str, licence: str 
         path: the file; replaced in one step.
         trained_on: images and method, in words.
         licence: of the weights.
+
+    Raises:
+        UserError: an architecture that cannot be built from its name, or a file that cannot be written.
     """
     meta = encoder.meta
+    if meta.arch.startswith(TRANSFORMERS):
+        raise UserError(
+            f"encoder {meta.name} ({meta.arch}) cannot be written as one file: its architecture is described by the "
+            "config.json beside its weights; keep its folder"
+        )
     about = {
         "schema_version": 1,
         "arch": meta.arch,

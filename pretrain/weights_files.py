@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field
@@ -17,18 +18,34 @@ class WeightsFile(Settings):
     """One published file.
 
     Attributes:
-        file: its name; inside `package` a path.
+        file: its name, ours where that of its authors is not known; inside `package` a path.
         sha256: published hash, or its first characters where no more is published; empty where none is.
-        address: where it can be fetched by hand.
+        address: where it can be fetched by hand; empty where none is known.
+        authors: whom to ask for it where it has no address.
         package: installed Python package that holds it, if any.
         install: the command that installs `package`.
     """
 
     file: str = Field(min_length=1)
     sha256: str = Field(default="", pattern="^([0-9a-f]{8,64})?$")
-    address: str
+    address: str = ""
+    authors: str = ""
     package: str = ""
     install: str = ""
+
+
+@dataclass(frozen=True)
+class FoundWeights:
+    """A file that is here.
+
+    Attributes:
+        path: where it is.
+        doubt: why it may not be the published one, in words; empty where its hash is the published one, or where none
+            is published.
+    """
+
+    path: Path
+    doubt: str = ""
 
 
 def default_weights() -> Path:
@@ -46,28 +63,65 @@ def find_weights(wanted: WeightsFile, folder: Path) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def how_to_get(wanted: WeightsFile, folder: Path) -> str:
-    """What a person has to do to have the file here, in one line."""
+def how_to_get(wanted: WeightsFile, folder: Path, add_as: str = "") -> str:
+    """What a person has to do to have the file here, in one line.
+
+    Args:
+        wanted: the file.
+        folder: where it has to lie.
+        add_as: name under which `cxrbench encoders add` knows it; empty where it does not.
+    """
     if wanted.package:
         return f"install the package {wanted.package}: {wanted.install}"
-    name = Path(wanted.file).name
     digest = f"SHA-256 {'begins with ' if len(wanted.sha256) < 64 else ''}{wanted.sha256}"
-    return f"fetch {wanted.address} and save it as {folder / name} ({digest if wanted.sha256 else 'no hash published'})"
+    place = f"{folder / Path(wanted.file).name} ({digest if wanted.sha256 else 'no hash published'})"
+    then = f"then `cxrbench encoders add {add_as} FILE`, which puts it at" if add_as else "save it as"
+    return f"{_where_from(wanted)}; {then} {place}"
 
 
-def require_weights(wanted: WeightsFile, folder: Path, who: str) -> Path:
-    """The file, with its hash checked. Raises UserError where it is absent or is another file."""
+def require_weights(wanted: WeightsFile, folder: Path, who: str, add_as: str = "") -> FoundWeights:
+    """The file, with its hash compared. Raises UserError where it is absent, naming what to do.
+
+    Args:
+        wanted: the file.
+        folder: where it is looked for first.
+        who: the encoder, named in the error.
+        add_as: see `how_to_get`.
+    """
     path = find_weights(wanted, folder)
     if path is None:
-        raise UserError(f"{who}: its weights {Path(wanted.file).name} are not here; {how_to_get(wanted, folder)}")
-    if wanted.sha256:
-        found = sha256_of_file(path)
-        if not found.startswith(wanted.sha256):
-            raise UserError(
-                f"{path}: is not the published file of {who}: its SHA-256 is {found}, not {wanted.sha256}...; "
-                f"fetch {wanted.address} again, or use it as it is with {who}={path}"
-            )
-    return path
+        file = Path(wanted.file).name
+        raise UserError(f"{who}: its weights {file} are not here; {how_to_get(wanted, folder, add_as)}")
+    return FoundWeights(path, doubt_of(wanted, path))
+
+
+def doubt_of(wanted: WeightsFile, path: Path) -> str:
+    """Why the file `path` may not be the published one, in words; empty where nothing says so.
+
+    Another file is used all the same, and is marked wherever its numbers stand. Where no hash is published there is
+    nothing to compare with.
+    """
+    if not wanted.sha256:
+        return ""
+    found = sha256_of_file(path)
+    if found.startswith(wanted.sha256):
+        return ""
+    shown = wanted.sha256[:_SHOWN]
+    return f"unverified: its SHA-256 begins with {found[:_SHOWN]}, that of the published file with {shown}"
+
+
+# Of hashes in words.
+_SHOWN = 12
+
+
+def _where_from(wanted: WeightsFile) -> str:
+    if wanted.address:
+        return f"fetch {wanted.address}"
+    return (
+        f"no address of the file is known, ask its authors: {wanted.authors}"
+        if wanted.authors
+        else "copy it from where it was made"
+    )
 
 
 def _torch_hub() -> Path:

@@ -35,6 +35,7 @@ class ZooEntry(Settings):
         contamination: registered names of datasets whose images were used in pretraining.
         pretraining_images: file that lists the images used in pretraining, relative to the TOML; `run` looks for the
             images of a task in it.
+        pretraining: how it was made, a free table: method, settings, steps, hash of the images, audit.
     """
 
     title: str
@@ -50,6 +51,7 @@ class ZooEntry(Settings):
     source: str = ""
     contamination: tuple[str, ...] = ()
     pretraining_images: str | None = Field(default=None, min_length=1)
+    pretraining: dict[str, object] = Field(default_factory=dict)
 
     @field_validator("std")
     @classmethod
@@ -87,7 +89,7 @@ class ZooSource(EncoderSource):
     def build(self, seed: int, weights: Path) -> Encoder:
         """Draw or load it.
 
-        Raises UserError where the published file or the list of pretraining images is not here, or is another file.
+        Raises UserError where the published file or the list of pretraining images is not here, or does not fit.
         """
         from .building import load_from_file, random_encoder
 
@@ -95,16 +97,16 @@ class ZooSource(EncoderSource):
         if self.entry.weights is None:
             encoder = random_encoder(self.name, self.entry, seed)
         else:
-            path = require_weights(self.entry.weights, self._folder(weights), self.name)
-            encoder = load_from_file(self.name, self.entry, path)
+            found = require_weights(self.entry.weights, self._folder(weights), self.name, self._add_as)
+            encoder = load_from_file(self.name, self.entry, found.path, found.doubt)
         encoder.meta = replace(encoder.meta, **listed)
         return encoder
 
     def missing(self, weights: Path) -> str:
-        """How to get the published file, where it is not here; its hash is checked by `build` only."""
+        """How to get the published file, where it is not here; its hash is compared by `build` only."""
         wanted = self.entry.weights
         folder = self._folder(weights)
-        return "" if wanted is None or find_weights(wanted, folder) else how_to_get(wanted, folder)
+        return "" if wanted is None or find_weights(wanted, folder) else how_to_get(wanted, folder, self._add_as)
 
     def _pretraining_images(self) -> dict[str, str]:
         """The list's path and hash, for the encoder's metadata; empty where the TOML names none."""
@@ -119,6 +121,11 @@ class ZooSource(EncoderSource):
                 "name a file that lists them, relative to the encoder's TOML"
             ) from error
         return {"pretraining_images": str(path), "pretraining_images_sha256": digest}
+
+    @property
+    def _add_as(self) -> str:
+        """Ours are put in place by name; those of a user's TOML lie beside it."""
+        return "" if self._beside else self.name
 
     def _folder(self, weights: Path) -> Path:
         """A user's TOML has its weights beside it; ours are in the folder of downloaded weights."""

@@ -35,6 +35,7 @@ class EncoderComparison:
         replicates: pairs of trials.
         n, patients: test images, and patients among them.
         contaminated: which of the two saw images of this dataset in pretraining.
+        unverified: which of the two has weights that are not known to be the published ones.
         mean_a, mean_b: of the metric over the pairs where both are defined; None where none is.
         difference: mean of a - b.
         sd: standard deviation of a - b over the pairs; None with fewer than two.
@@ -68,6 +69,7 @@ class EncoderComparison:
     patients: int | None
     synthetic: bool
     contaminated: tuple[str, ...]
+    unverified: tuple[str, ...]
     mean_a: float | None
     mean_b: float | None
     difference: float | None
@@ -215,6 +217,7 @@ def _row(
         patients=comparisons[0].patients if comparisons else None,
         synthetic=one.synthetic or other.synthetic,
         contaminated=tuple(encoder.encoder for encoder, *_ in zip(*pairs, strict=True) if encoder.contaminated),
+        unverified=tuple(side[0].encoder for side in zip(*pairs, strict=True) if any(each.unverified for each in side)),
         mean_a=mean_and_sd(both[:, 0])[0],
         mean_b=mean_and_sd(both[:, 1])[0],
         difference=difference,

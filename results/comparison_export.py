@@ -31,6 +31,7 @@ def as_csv(rows: Sequence[EncoderComparison]) -> str:
     for row in rows:
         shared = {name: getattr(row, name) for name in _OF_ROW} | {"verdict": row.verdict}
         shared["contaminated"] = " ".join(row.contaminated)
+        shared["unverified"] = " ".join(row.unverified)
         for test in row.tests or (None,):
             of_test = {f"test_{name}": getattr(test, name) for name in _OF_TEST} if test is not None else {}
             writer.writerow(shared | of_test)

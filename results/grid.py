@@ -37,6 +37,7 @@ class Entry:
         published: a paper's number, not ours.
         contaminated: the encoder saw images of this dataset in pretraining.
         left_out: how many images of the dataset the user went on without.
+        unverified: the weights are not known to be the published ones.
         source: where a published number stands.
         about: what it is a number of; None for what is not measured, such as a rank.
     """
@@ -52,6 +53,7 @@ class Entry:
     published: bool = False
     contaminated: bool = False
     left_out: int = 0
+    unverified: bool = False
     source: str = ""
     about: About | None = None
 

@@ -128,6 +128,11 @@ class Record:
         return self.dataset.get("name") in self.weights.get("contamination", ())
 
     @property
+    def unverified(self) -> bool:
+        """Whether the file of the encoder's weights has another hash than the published one."""
+        return self.weights.get("unverified") is True
+
+    @property
     def left_out(self) -> int:
         """How many images of the dataset the user went on without (`--skip-unreadable`)."""
         count = self.dataset.get("left_out", 0)

@@ -25,6 +25,7 @@ class Cell:
         replicates: replicates in the store.
         contaminated: whether the encoder saw images of this dataset in pretraining.
         left_out: how many images of the dataset the user went on without.
+        unverified: whether the weights are not known to be the published ones.
     """
 
     mean: float | None
@@ -33,6 +34,7 @@ class Cell:
     replicates: int
     contaminated: bool = False
     left_out: int = 0
+    unverified: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _cell(records: list[Record], metric: str) -> Cell:
         replicates=len(values),
         contaminated=any(record.contaminated for record in records),
         left_out=max(record.left_out for record in records),
+        unverified=any(record.unverified for record in records),
     )
 
 

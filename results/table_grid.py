@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .grid import About, Column, Entry, Grid, Row
-from .rendering.cell import CONTAMINATED, left_out_notes
+from .rendering.cell import CONTAMINATED, UNVERIFIED_WORDS, left_out_notes
 from .table import Cell, Table
 
 MOST_NOTES = 4
@@ -52,7 +52,7 @@ def _about(table: Table, fraction: float) -> About:
 def _entry(cell: Cell | None, with_count: bool) -> Entry:
     if cell is None:
         return Entry()
-    marked = Entry(contaminated=cell.contaminated, left_out=cell.left_out)
+    marked = Entry(contaminated=cell.contaminated, left_out=cell.left_out, unverified=cell.unverified)
     if cell.mean is None:
         return replace(marked, text="undefined", count=f"0/{cell.replicates}")
     count = f"{cell.replicates}" if cell.defined == cell.replicates else f"{cell.defined}/{cell.replicates}"
@@ -66,6 +66,8 @@ def _notes(table: Table) -> list[str]:
     if any(cell.contaminated for cell in table.cells.values()):
         notes.append(f"{CONTAMINATED} The encoder saw images of this dataset in pretraining.")
     notes += left_out_notes({table.dataset: max((cell.left_out for cell in table.cells.values()), default=0)})
+    if any(cell.unverified for cell in table.cells.values()):
+        notes.append(UNVERIFIED_WORDS)
     if table.trials_with_notes:
         words = "have notes of their own (labels without a case, blank AUCs): see their record.json"
         notes.append(f"{table.trials_with_notes} trials {words}")

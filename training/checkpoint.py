@@ -10,13 +10,24 @@ import torch
 from ..foundation.files import new_file
 from ..foundation.progress import Progress
 
-_VERSION = 1
+_VERSION = 2
 
 
 def write_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
-    """Replace `path` by `state` (tensors, numbers, words, lists and dicts of them) as a whole."""
+    """Replace `path` by `state` (tensors, numbers, words, lists and dicts of them) as a whole.
+
+    Raises UserError where it cannot be written (a full disk); what was in `path` is still there then.
+    """
+    # What a writer that was killed left beside it; nobody else writes this checkpoint.
+    for left in path.parent.glob(f".{path.name}.????????"):
+        left.unlink(missing_ok=True)
     with new_file(path) as beside:
-        torch.save({"version": _VERSION, "identity": identity, "state": state}, beside)
+        try:
+            with beside.open("wb") as file:
+                torch.save({"version": _VERSION, "identity": identity, "state": state}, file)
+        except RuntimeError as error:
+            # What torch raises hides that the disk is full.
+            raise _system_error(error) or error from None
 
 
 def read_checkpoint(path: Path, identity: str, progress: Progress) -> dict[str, Any] | None:
@@ -38,3 +49,9 @@ def read_checkpoint(path: Path, identity: str, progress: Progress) -> dict[str, 
         progress.say(f"{path} is of a training with other settings; this one starts from its beginning")
         return None
     return state
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error

@@ -10,9 +10,12 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ..foundation.errors import UserError
+from .torchrun import devices_and_machines, started_by_torchrun
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["float32", "bf16"]
@@ -54,12 +57,21 @@ def autocast(device: Device, precision: Precision) -> AbstractContextManager[obj
 
 
 def build_fabric(device: Device, devices: int, precision: Precision) -> Fabric:
-    """The Fabric of one process on one device, or of several spawned processes."""
+    """The Fabric of one process on one device, or of several: spawned, or those that torchrun started.
+
+    Raises UserError for more GPUs than there are.
+    """
+    joining = started_by_torchrun()
+    here, machines = devices_and_machines(devices) if joining else (devices, 1)
+    if device == "cuda" and here > torch.cuda.device_count():
+        raise UserError(f"{here} GPUs are asked for, {torch.cuda.device_count()} are here; lower training.devices")
+    together = joining or devices > 1
     with quiet_fabric():
         return Fabric(
             accelerator=device,
-            devices=devices,
-            strategy="auto" if devices == 1 else "ddp_spawn",
+            devices=here,
+            num_nodes=machines,
+            strategy=_Together(start_method="popen" if joining else "spawn") if together else "auto",
             precision="bf16-mixed" if precision == "bf16" else "32-true",
         )
 
@@ -94,6 +106,18 @@ def images_channels_last(images: torch.Tensor) -> torch.Tensor:
         height, width = images.shape[2:]
         images = images.as_strided(images.shape, (height * width, 1, width, 1))
     return images
+
+
+class _Together(DDPStrategy):
+    """DDP whose buffers go from the first process to the others once, at the start.
+
+    After that they are equal by construction, and those of a method (its queue) are large.
+    """
+
+    def setup_module(self, module: nn.Module) -> DistributedDataParallel:
+        wrapped = super().setup_module(module)
+        wrapped.broadcast_buffers = False
+        return wrapped
 
 
 def _gpu_is_quick_at_bf16() -> bool:

@@ -10,10 +10,12 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from .device import Precision
+from .observer import Observer
 from .settings import TrainingSettings
 
-Loss = Callable[[nn.Module, Any], Tensor]
+Loss = Callable[[nn.Module, Any], Tensor | Mapping[str, Tensor]]
 Validate = Callable[[nn.Module], Mapping[str, float]]
+AfterStep = Callable[[nn.Module, int, int], None]
 
 
 class Batches(Protocol):
@@ -47,5 +49,9 @@ class Job:
     title: str
     checkpoint: Path | None
     checkpoint_after: float
+    checkpoint_every_steps: int | None
+    after_step: AfterStep | None
+    observer: Observer | None
+    stop: Callable[[], bool] | None
     precision: Precision
     identity: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,11 @@ from ..foundation.files import sha256_of_json
 from ..foundation.progress import Progress, SilentProgress
 from .device import build_fabric, resolve_device, resolve_precision
 from .history import History
-from .job import Batches, Job, Loss, Validate
-from .processes import train_in_processes
+from .job import AfterStep, Batches, Job, Loss, Validate
+from .observer import Observer
+from .processes import train_among_processes, train_in_processes
 from .settings import TrainingSettings
+from .torchrun import process_count, started_by_torchrun
 from .train import train
 
 
@@ -31,15 +34,22 @@ def fit(
     title: str = "training",
     checkpoint: Path | None = None,
     checkpoint_after: float = 600.0,
+    checkpoint_every_steps: int | None = None,
+    after_step: AfterStep | None = None,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> History:
     """Train `network` in place and leave it on its device, in eval mode, with its best weights.
 
     Args:
         network: its parameters that require a gradient are trained.
-        loss: scalar mean loss of (network, batch). It must call the network it is given, not parts of it,
-            so that precision and several devices work; outputs come back as float32.
+        loss: scalar mean loss of (network, batch), or a dict of `loss` and named scalars it is made of, whose
+            means stand in the history. It must call the network it is given, not parts of it, so that precision
+            and several devices work; outputs come back as float32.
         batches: the batches of an epoch, counted from 0: a tensor, or a tuple or dict whose first entry has
             one element an image. Tensors are moved to the device, images [B, C, H, W] laid out channels last.
+            Where they take `first` besides the epoch, as `BatchLoader` does, a training that goes on inside an
+            epoch leaves out the batches before it; else they are made and thrown away.
         n_batches: how many batches every epoch has.
         settings: see `TrainingSettings`.
         seed: of all that torch, NumPy and Python draw inside; what they draw afterwards is as it was.
@@ -51,17 +61,29 @@ def fit(
         title: what the training is called there.
         checkpoint: file to go on from after a crash, bit for bit; whoever keeps the result
             removes it then.
-        checkpoint_after: seconds after which it is written, at an epoch's end, and then again and again.
+        checkpoint_after: seconds after which it is written, after an optimiser step, and then again and again.
+        checkpoint_every_steps: optimiser steps after which it is written too.
+        after_step: called after every optimiser step with the network (not wrapped), the step from 0, and the
+            number of steps: momentum networks follow.
+        observer: looks on, see `Observer`.
+        stop: asked after every optimiser step. Where it says True the checkpoint is written and the training ends;
+            of several processes it is enough that one is told, and they end a step later.
+
+    Random numbers are seeded for every batch, so a training that goes on draws what it would have drawn. A
+    checkpoint is written only while the loss and the weights are finite.
 
     With `settings.devices` > 1 processes are spawned: `network`, `loss`, `batches` and `validate` must then
     be picklable (no lambdas, no local functions) and `batches` have a `share`, as `BatchLoader` does; each
-    process trains on its share of every batch, and all validate.
+    process trains on its share of every batch, and all validate. The same holds for the processes that torchrun
+    started, which all call this. Running statistics of BatchNorm are the mean over processes after every step.
 
-    Raises NotFiniteLossError where the loss is NaN or infinite, UserError for a device that is not there.
+    Raises NotFiniteLossError where the loss is NaN or infinite (the last checkpoint stays), StoppedError where
+    `stop` ended the training, UserError for a device that is not there or a checkpoint that cannot be written.
     """
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     fabric = build_fabric(device, settings.devices, precision)
+    processes = process_count(settings.devices)
     job = Job(
         network=network,
         loss=loss,
@@ -75,8 +97,14 @@ def fit(
         title=title,
         checkpoint=checkpoint,
         checkpoint_after=checkpoint_after,
+        checkpoint_every_steps=checkpoint_every_steps,
+        after_step=after_step,
+        observer=observer,
+        stop=stop,
         precision=precision,
-        identity=sha256_of_json([settings.model_dump(), seed, monitor, mode, n_batches, precision]),
+        identity=sha256_of_json([settings.model_dump(), seed, monitor, mode, n_batches, precision, processes]),
     )
-    run = train if settings.devices == 1 else train_in_processes
+    run = train if processes == 1 else train_in_processes
+    if started_by_torchrun():
+        run = train_among_processes
     return run(fabric, job, progress or SilentProgress())

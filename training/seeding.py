@@ -53,9 +53,9 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before[1]
 
 
-def seed_epoch(seed: int, epoch: int, rank: int = 0) -> None:
-    """Seed torch, NumPy and Python for one epoch, so that a resumed epoch draws what the first try drew."""
-    words = np.random.SeedSequence([seed, epoch, rank]).generate_state(3)
-    torch.manual_seed(int(words[0]))
-    np.random.seed(int(words[1]))
-    random.seed(int(words[2]))
+def seed_random_numbers(*words: int) -> None:
+    """Seed torch, NumPy and Python from `words`: what is drawn then depends on nothing that was drawn before."""
+    seeds = np.random.SeedSequence(words).generate_state(3)
+    torch.manual_seed(int(seeds[0]))
+    np.random.seed(int(seeds[1]))
+    random.seed(int(seeds[2]))

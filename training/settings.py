@@ -13,10 +13,11 @@ class TrainingSettings(Settings):
     """How a network is trained: `[training]` in a file, `--set training.lr=1e-4` on the command line.
 
     Attributes:
-        optimiser: adamw, adam or sgd.
+        optimiser: adamw, adam, sgd or lars (lightly's; parameters with one dimension have neither decay nor
+            adaptation).
         lr: learning rate after warm-up.
         weight_decay: decoupled for adamw, an L2 penalty otherwise.
-        momentum: sgd only.
+        momentum: sgd and lars only.
         batch_size: images a step of one accumulation, over all devices together.
         epochs: the most passes over the training part.
         patience: epochs without a better validation after which training stops; 0 never stops early.
@@ -31,7 +32,7 @@ class TrainingSettings(Settings):
         deterministic: only algorithms that give the same bits again (slower on a GPU).
     """
 
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "adam", "sgd", "lars"] = "adamw"
     lr: float = Field(default=1e-4, gt=0, le=100)
     weight_decay: float = Field(default=1e-4, ge=0, le=10)
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -55,4 +56,6 @@ class TrainingSettings(Settings):
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) is longer than epochs ({self.epochs})")
         if self.devices > self.batch_size:
             raise ValueError(f"batch_size ({self.batch_size}) is smaller than devices ({self.devices})")
+        if self.optimiser == "lars" and self.weight_decay == 0:
+            raise ValueError("optimiser lars adapts only what decays: set weight_decay above 0, or take sgd")
         return self

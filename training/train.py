@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, cast
 
 import torch
@@ -11,15 +12,17 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricOptimizer
 
 from ..foundation.progress import Progress
+from .batch_norm import RunningStatistics
 from .best import Best
-from .checkpoint import read_checkpoint, write_checkpoint
 from .device import channels_last, quiet_fabric
-from .epoch import steps_per_epoch, train_epoch
+from .epoch import Epoch, SoFar, steps_per_epoch
 from .history import History
 from .job import Batches, Job, SharedBatches
+from .keeper import Keeper
+from .observer import StepReport
 from .optimiser import build_optimiser
 from .schedule import Schedule
-from .seeding import deterministic_algorithms, own_random_numbers, seed_epoch
+from .seeding import deterministic_algorithms, own_random_numbers, seed_random_numbers
 
 
 def train(fabric: Fabric, job: Job, progress: Progress) -> History:
@@ -34,27 +37,28 @@ class _Training:
         self._network = channels_last(job.network)
         self._module = fabric.setup_module(self._network)
         optimiser = build_optimiser(self._network, job.settings)
-        self._schedule = Schedule(optimiser, job.settings, steps_per_epoch(job))
+        per_epoch = steps_per_epoch(job.n_batches, job.settings.accumulate)
+        self._schedule = Schedule(optimiser, job.settings, per_epoch)
         self._optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
+        self._statistics = RunningStatistics(self._network)
         self._best = Best(job.mode if job.validate else "min")
         self._history = History()
+        self._keeper = Keeper(fabric, job, progress, self._network, self._state)
 
     def run(self) -> History:
         job, settings = self._job, self._job.settings
-        first_epoch = self._resume()
-        batches = self._own_batches()
-        written = time.monotonic()
-        with self._progress.step(job.title, settings.epochs) as bar:
+        first_epoch, so_far = self._resume()
+        batches = _Remaining(self._own_batches())
+        with self._keeper.naming_the_last_good_state(), self._progress.step(job.title, settings.epochs) as bar:
             bar.advance(first_epoch)
             for epoch in range(first_epoch, settings.epochs):
-                seed_epoch(job.seed, epoch, self._fabric.global_rank)
-                self._run_epoch(batches(epoch), epoch)
+                seed_random_numbers(job.seed, epoch, self._fabric.global_rank)
+                self._run_epoch(batches(epoch, so_far.batches), epoch, so_far)
+                so_far = SoFar()
                 bar.advance(note=self._note())
                 if self._out_of_patience():
                     break
-                if job.checkpoint is not None and time.monotonic() - written >= job.checkpoint_after:
-                    self._write(epoch)
-                    written = time.monotonic()
+                self._keeper.after_epoch(epoch)
         self._finish()
         return self._history
 
@@ -64,16 +68,27 @@ class _Training:
             return batches.share(fabric.global_rank, fabric.world_size)
         return batches
 
-    def _run_epoch(self, batches: Iterable[Any], epoch: int) -> None:
-        row = train_epoch(
-            self._fabric, self._module, self._optimiser, self._schedule, self._job, batches, epoch, self._progress
-        )
+    def _run_epoch(self, batches: Iterable[Any], number: int, so_far: SoFar) -> None:
+        job = self._job
+
+        def after_step(report: StepReport) -> str:
+            if job.after_step is not None:
+                job.after_step(self._network, report.step, report.steps)
+            self._statistics.average()
+            note = "" if job.observer is None else job.observer.after_step(self._network, report)
+            self._keeper.after_step(report, epoch)
+            return note
+
+        epoch = Epoch(self._fabric, self._module, self._optimiser, self._schedule, job, number, so_far, after_step)
+        row = epoch.run(batches, self._progress)
         metrics = self._validated()
         row |= {f"validation_{name}": value for name, value in metrics.items()}
+        if job.observer is not None:
+            job.observer.after_epoch(self._network, row)
         self._history.rows.append(row)
-        monitored = metrics[self._job.monitor] if metrics else row["loss"]
+        monitored = metrics[job.monitor] if metrics else row["loss"]
         # Without validation only the plateau schedule asks what was better; the last weights are kept.
-        better = self._best.offer(epoch + 1, monitored, self._network if metrics else None)
+        better = self._best.offer(number + 1, monitored, self._network if metrics else None)
         self._schedule.after_epoch(better)
 
     def _validated(self) -> dict[str, float]:
@@ -114,29 +129,41 @@ class _Training:
         validation = f", {self._job.monitor} {row[monitored]:.4f}" if monitored in row else ""
         return f"loss {row['loss']:.4f}{validation}"
 
-    def _write(self, epoch: int) -> None:
-        if self._fabric.global_rank != 0 or self._job.checkpoint is None:
-            return
-        state = {
-            "epochs_done": epoch + 1,
+    def _state(self) -> dict[str, Any]:
+        return {
             "network": self._network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "schedule": self._schedule.state(),
             "best": self._best.state(),
             "rows": self._history.rows,
+            "observer": None if self._job.observer is None else self._job.observer.state(),
         }
-        write_checkpoint(self._job.checkpoint, self._job.identity, state)
 
-    def _resume(self) -> int:
-        """Go on from the checkpoint where there is one; the number of epochs that are done."""
-        if self._job.checkpoint is None:
-            return 0
-        state = read_checkpoint(self._job.checkpoint, self._job.identity, self._progress)
+    def _resume(self) -> tuple[int, SoFar]:
+        """Go on from the checkpoint where there is one: the epoch to train in, and how far it is."""
+        state = self._keeper.read()
         if state is None:
-            return 0
+            return 0, SoFar()
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.restore(state["schedule"])
         self._best.restore(state["best"])
         self._history.rows = state["rows"]
-        return state["epochs_done"]
+        if self._job.observer is not None:
+            self._job.observer.restore(state["observer"])
+        return state["epoch"], SoFar(**state["so_far"][self._fabric.global_rank])
+
+
+class _Remaining:
+    """The batches of an epoch from one on; those before it are not prepared where `batches` can leave them out."""
+
+    def __init__(self, batches: Batches):
+        self._batches = batches
+        self._skips = "first" in inspect.signature(batches).parameters
+
+    def __call__(self, epoch: int, first: int) -> Iterable[Any]:
+        if first == 0:
+            return self._batches(epoch)
+        if self._skips:
+            return cast(Callable[..., Iterable[Any]], self._batches)(epoch, first=first)
+        return islice(self._batches(epoch), first, None)

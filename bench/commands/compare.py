@@ -104,6 +104,8 @@ def _print(
         console.print("[dim]SYNTHETIC phantom data[/]")
     for encoder in dict.fromkeys(name for row in rows for name in row.contaminated):
         console.print(f"CONTAMINATED: {encoder} saw images of this dataset in pretraining", markup=False)
+    for encoder in dict.fromkeys(name for row in rows for name in row.unverified):
+        console.print(f"UNVERIFIED WEIGHTS: the file of {encoder} is not the published one", markup=False)
     console.print(_table(rows, console.width >= WIDE))
     console.print()
     for row in rows:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     tasks = "tasks"
     encoders = "encoders"
+    methods = "methods"
     datasets = "datasets"
     tables = "tables"
     records = "records"
@@ -32,7 +33,7 @@ def ls(
     store: Annotated[Path | None, typer.Option(help="Folder of records, for `ls records`.")] = None,
     include: Annotated[list[Path] | None, typer.Option(help="Python file that registers more.")] = None,
 ) -> None:
-    """List tasks, encoders, datasets, the papers' tables, or the records of a store."""
+    """List tasks, encoders, pretraining methods, datasets, the papers' tables, or the records of a store."""
     from ...foundation.registry import include as include_file
     from .written import output_console
 
@@ -45,6 +46,7 @@ def ls(
         {
             Kind.tasks: _print_tasks,
             Kind.encoders: _print_encoders,
+            Kind.methods: _print_methods,
             Kind.datasets: _print_datasets,
             Kind.tables: _print_tables,
         }[kind](console)
@@ -76,7 +78,17 @@ def _print_encoders(console: Console) -> None:
     for each in list_encoders():
         _print_entry(console, each.name, each.title, each.licence, *filter(None, [each.missing]))
     _print_entry(console, "timm:NAME", "any backbone of timm, with random weights")
-    _print_entry(console, "NAME=PATH", "a checkpoint of yours")
+    _print_entry(console, "hf:ORG/NAME", "a model in your cache of Hugging Face")
+    _print_entry(console, "NAME=PATH", "a checkpoint of yours, or a folder that `cxrbench pretrain` wrote")
+
+
+def _print_methods(console: Console) -> None:
+    from ...pretrain.method_card import methods
+
+    for name in methods.names():
+        card = methods.get(name).card
+        details = [card.source, *(["can add the IFA loss: --ifa 3"] if card.ifa else [])]
+        _print_entry(console, name, card.title, *details)
 
 
 def _print_datasets(console: Console) -> None:

@@ -22,7 +22,8 @@ def run(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Encoders, comma-separated: names of `ls encoders`, timm:NAME, or NAME=PATH of a checkpoint."
+            help="Encoders, comma-separated: names of `ls encoders`, timm:NAME, hf:ORG/NAME, a folder of `pretrain`, "
+            "or NAME=PATH of a checkpoint."
         ),
     ] = None,
     task: Annotated[str | None, typer.Option(help="Tasks, comma-separated: names of `ls tasks`.")] = None,

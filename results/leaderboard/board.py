@@ -107,6 +107,10 @@ class Board:
         """Whether any cell of `encoder` is."""
         return any(one.contaminated for (name, _), one in self.cells.items() if name == encoder)
 
+    def unverified(self, encoder: str) -> bool:
+        """Whether any cell of `encoder` was made with weights that are not known to be the published ones."""
+        return any(one.cell.unverified for (name, _), one in self.cells.items() if name == encoder)
+
     def missing(self, encoder: str) -> tuple[str, ...]:
         """In words, each column in which `encoder` has no value, or lacks replicates that others have.
 
@@ -177,7 +181,8 @@ def _slimmed(records: Iterable[Record], metric_of: MetricOf) -> tuple[list[Recor
 
 def _slim(record: Record, metric: str, shared: dict[Any, Any]) -> Record:
     """The record with one metric; what many records have alike is kept once in `shared`."""
-    weights = (record.encoder, record.weights.get("sha256"), *record.weights.get("contamination", ()))
+    seen = record.weights.get("contamination", ())
+    weights = (record.encoder, record.weights.get("sha256"), record.unverified, *seen)
     made_by = shared.setdefault((record.task, record.settings_hash), (record.settings, record.dataset))
     return replace(
         record,

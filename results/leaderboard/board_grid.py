@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..grid import Column, Entry, Grid, Row
-from ..rendering.cell import CONTAMINATED, left_out_notes
+from ..rendering.cell import CONTAMINATED, UNVERIFIED_WORDS, left_out_notes
 from ..rendering.protocols import protocol_in_words
 from .board import Board, BoardCell
 from .ranking import Ranking, places
@@ -65,6 +65,7 @@ def _grid(board: Board, ranking: Ranking, positions: list[int], name: str, title
         titles.append(Column(f"{column.fraction:g} % (n={column.replicates})", f"{column.block}: {column.metric}"))
     saw = any(entry.contaminated for row in rows for entry in row.entries)
     signs = [f"{CONTAMINATED} contaminated: the encoder saw images of the dataset in pretraining."] if saw else []
+    signs += [UNVERIFIED_WORDS] if any(entry.unverified for row in rows for entry in row.entries) else []
     return Grid(
         name=name,
         title=title,
@@ -95,6 +96,8 @@ def board_notes(board: Board, ranking: Ranking) -> tuple[str, ...]:
     )
     for name, dataset in contaminated:
         notes.append(f"Contaminated: {name} saw images of {dataset} in pretraining; its rank counts those cells.")
+    for name in sorted({name for (name, _), one in board.cells.items() if one.cell.unverified}):
+        notes.append(f"Unverified weights: the file of {name} is not the published one.")
     counts = sorted((board.columns[at].dataset, one.cell.left_out) for (_, at), one in board.cells.items())
     # Of several counts of one dataset the largest stands last.
     notes += left_out_notes(dict(counts))
@@ -105,7 +108,12 @@ def _standing(name: str, board: Board, ranking: Ranking) -> tuple[Entry, ...]:
     if name not in ranking.average:
         absent = Entry(text="incomplete" if name in ranking.incomplete else "not ranked")
         return (absent, Entry(), Entry()) if ranking.letters else (absent,)
-    average = Entry(value=ranking.average[name], decimals=2, contaminated=board.contaminated(name))
+    average = Entry(
+        value=ranking.average[name],
+        decimals=2,
+        contaminated=board.contaminated(name),
+        unverified=board.unverified(name),
+    )
     if not ranking.letters:
         return (average,)
     low, high = ranking.intervals[name]
@@ -125,4 +133,5 @@ def _entry(one: BoardCell | None, place: int, replicates: int) -> Entry:
         second=place == 2,
         contaminated=one.contaminated,
         left_out=cell.left_out,
+        unverified=cell.unverified,
     )

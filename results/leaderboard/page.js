@@ -96,6 +96,7 @@
     cell.append(track);
     if (row.group) cell.append(element("span", { className: "letters short" }, row.group));
     if (row.contaminated) cell.append(mark());
+    if (row.unverified) cell.append(mark("‖", "unverified weights"));
     return cell;
   };
 
@@ -125,6 +126,7 @@
       shown.append(element("span", { className: "mark room" }));
     }
     if (cell.leftOut) shown.append(mark("¶", `${cell.leftOut} images left out`));
+    if (cell.unverified) shown.append(mark("‖", "unverified weights"));
     if (!state.ranks && cell.sd !== null) shown.append(" ", element("span", { className: "sd" }, `± ${decimals(cell.sd, 3)}`));
     if (!state.ranks && cell.mean !== null && !cell.complete) {
       shown.append(element("span", { className: "count" }, `${cell.defined} of ${column.replicates}`));
@@ -191,6 +193,7 @@
     ]));
     if (cell.contaminated) made.push(element("p", {}, `Contaminated: images of ${column.dataset} were used in pretraining.`));
     if (cell.leftOut) made.push(element("p", {}, `Images of ${column.dataset} left out (--skip-unreadable): ${cell.leftOut}.`));
+    if (cell.unverified) made.push(element("p", {}, "Unverified weights: the file of the encoder is not the published one."));
     const notes = cell.notes.map((number) => board().texts[number]);
     for (const note of notes.slice(0, 3)) made.push(element("p", {}, note));
     if (notes.length > 3) made.push(element("p", {}, `and ${notes.length - 3} more notes: see record.json`));

@@ -88,6 +88,7 @@ def _row(
         "group": ranking.letters.get(name, ""),
         "missing": list(ranking.incomplete.get(name, ())),
         "contaminated": board.contaminated(name),
+        "unverified": board.unverified(name),
         "cells": [
             None
             if one is None
@@ -110,6 +111,7 @@ def _cell(one: BoardCell, texts: dict[str, int]) -> dict[str, Any]:
         "complete": one.complete,
         "contaminated": one.contaminated,
         "leftOut": one.cell.left_out,
+        "unverified": one.cell.unverified,
         "notes": [texts.setdefault(note, len(texts)) for note in one.notes],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..grid import Entry
 from ..record import Record
@@ -25,6 +25,7 @@ class PaperCell:
         recorded: whether the records know this metric at all.
         contaminated: whether the encoder saw images of this dataset in pretraining.
         left_out: how many images of the dataset the user went on without.
+        unverified: whether the weights are not known to be the published ones.
         settings: hash of the settings that its records share.
     """
 
@@ -33,6 +34,7 @@ class PaperCell:
     contaminated: bool
     settings: str = ""
     left_out: int = 0
+    unverified: bool = False
 
     @property
     def defined(self) -> dict[int, float]:
@@ -82,17 +84,17 @@ def in_order(column: Mapping[str, PaperCell], lower_is_better: bool) -> list[lis
 
 def entry(cell: PaperCell, place: Place, decimals: int, spread: bool) -> Entry:
     """What stands in the table, without its place in the column and without marks."""
+    marked = Entry(contaminated=cell.contaminated, left_out=cell.left_out, unverified=cell.unverified)
     if cell.mean is None:
         text = UNDEFINED if cell.recorded else NOT_RECORDED
         count = f"0/{max(len(cell.values), place.replicates)}"
-        return Entry(text=text, count=count, contaminated=cell.contaminated, left_out=cell.left_out)
-    return Entry(
+        return replace(marked, text=text, count=count)
+    return replace(
+        marked,
         value=cell.mean,
         sd=cell.sd if spread else None,
         decimals=decimals,
         count=_count(len(cell.defined), len(cell.values), place.replicates),
-        contaminated=cell.contaminated,
-        left_out=cell.left_out,
     )
 
 
@@ -103,6 +105,7 @@ def _cell(records: list[Record], metric: str) -> PaperCell:
         contaminated=any(record.contaminated for record in records),
         settings=records[0].settings_hash,
         left_out=max(record.left_out for record in records),
+        unverified=any(record.unverified for record in records),
     )
 
 

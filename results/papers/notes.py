@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..published_numbers import PublishedNumber, mean_checks, published_numbers
 from ..record import Record
-from ..rendering.cell import CONTAMINATED, left_out_notes
+from ..rendering.cell import CONTAMINATED, UNVERIFIED_WORDS, left_out_notes
 from ..rendering.protocols import protocol_in_words
 from .layout import BEST, Layout, PaperRow, PlaceKey
 from .marks import ALPHA, DECIDED, PAPER, Marks
@@ -74,6 +74,8 @@ def notes(
     counts = sorted((str(record.dataset.get("name", "")), record.left_out) for record in shown)
     # Of several counts of one dataset the largest stands last.
     found += left_out_notes(dict(counts))
+    if any(record.unverified for record in shown):
+        found.append(UNVERIFIED_WORDS)
     if choice.published:
         found += [f"Published: {layout.source}.", *layout.published_notes, *_from_text(layout)]
         if any(place.printed.table == "I" for place in layout.places()):

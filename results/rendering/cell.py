@@ -9,6 +9,8 @@ from ..grid import Entry, Grid
 BLANK = "·"
 CONTAMINATED = "‡"
 LEFT_OUT = "¶"
+UNVERIFIED = "‖"
+UNVERIFIED_WORDS = f"{UNVERIFIED} Unverified weights: the file of the encoder is not the published one."
 SYNTHETIC = "SYNTHETIC phantom data"
 
 
@@ -22,8 +24,9 @@ def number(entry: Entry) -> str:
 
 
 def signs(entry: Entry) -> str:
-    """Signs of tests, of contamination and of images left out."""
-    return f"{entry.marks}{CONTAMINATED if entry.contaminated else ''}{LEFT_OUT if entry.left_out else ''}"
+    """Signs of tests, of contamination, of images left out and of unverified weights."""
+    about_data = f"{CONTAMINATED if entry.contaminated else ''}{LEFT_OUT if entry.left_out else ''}"
+    return f"{entry.marks}{about_data}{UNVERIFIED if entry.unverified else ''}"
 
 
 def left_out_notes(counts: Mapping[str, int]) -> list[str]:

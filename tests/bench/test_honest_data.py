@@ -120,3 +120,24 @@ def test_a_salt_that_is_easily_guessed_is_refused(cli: Cli, nih: Path) -> None:
     assert ran.returncode == 2
     assert "--hash-ids: " in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_weights_of_another_hash_are_noted_and_mark_the_record_and_the_table(
+    cli: Cli, nih: Path, cache: Path, tmp_path: Path
+) -> None:
+    import torch
+    from torchvision import models
+
+    torch.manual_seed(0)
+    torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "mine.pth")
+    described = ENCODER.replace("channels = 1", "channels = 3").replace("[0.5]", "[0.5, 0.5, 0.5]")
+    described = described.replace("[0.25]", "[0.25, 0.25, 0.25]").replace('initialisation = "kaiming"\n', "")
+    weights = '[weights]\nfile = "mine.pth"\nsha256 = "0123456789abcdef"'
+    (tmp_path / "mine.toml").write_text(described.format(more=weights))
+    ran = cli("run", "--encoder", "mine=mine.toml", "--task", "nih14", "--data", nih, *FROZEN, "--cache", cache)
+    assert ran.returncode == 0, ran.stderr
+    assert "note: mine: mine.pth (bare names; left out: fc (2)); unverified" in " ".join(ran.stderr.split())
+    (record,) = Store(tmp_path / "cxrbench-results").records()
+    assert record.unverified
+    assert "that of the published file with 0123456789ab" in record.weights["weights"]
+    assert "Unverified weights" in " ".join(cli("table", "--store", "cxrbench-results").stdout.split())

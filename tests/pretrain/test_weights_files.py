@@ -9,7 +9,14 @@ import torch
 
 from cxrbench.foundation.errors import UserError
 from cxrbench.foundation.files import sha256_of_file
-from cxrbench.pretrain.weights_files import WeightsFile, _torch_hub, find_weights, how_to_get, require_weights
+from cxrbench.pretrain.weights_files import (
+    FoundWeights,
+    WeightsFile,
+    _torch_hub,
+    find_weights,
+    how_to_get,
+    require_weights,
+)
 
 ADDRESS = "https://example.org/weights.pth"
 
@@ -34,18 +41,25 @@ def test_the_whole_hash_and_its_beginning_are_both_accepted(tmp_path: Path):
     digest = sha256_of_file(path)
     for published in (digest, digest[:8], ""):
         wanted = WeightsFile(file="weights.pth", sha256=published, address=ADDRESS)
-        assert require_weights(wanted, tmp_path, "imagenet") == path
+        assert require_weights(wanted, tmp_path, "imagenet") == FoundWeights(path)
 
 
-def test_another_file_of_that_name_is_refused(tmp_path: Path):
+def test_another_file_of_that_name_is_found_with_a_doubt(tmp_path: Path):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"something else")
     wanted = WeightsFile(file="weights.pth", sha256="0676ba61", address=ADDRESS)
-    with pytest.raises(UserError) as caught:
-        require_weights(wanted, tmp_path, "imagenet")
-    message = str(caught.value)
-    for part in (str(path), sha256_of_file(path), "0676ba61", f"imagenet={path}"):
-        assert part in message
+    found = require_weights(wanted, tmp_path, "imagenet")
+    assert found.path == path
+    for part in ("unverified", sha256_of_file(path)[:12], "0676ba61"):
+        assert part in found.doubt
+
+
+def test_a_file_without_an_address_is_asked_of_its_authors(tmp_path: Path):
+    wanted = WeightsFile(file="weights.pth", authors="https://example.org/us")
+    message = how_to_get(wanted, tmp_path, "mine")
+    assert "ask its authors: https://example.org/us; then `cxrbench encoders add mine FILE`" in message
+    assert str(tmp_path / "weights.pth") in message
+    assert "copy it from where it was made; save it as" in how_to_get(WeightsFile(file="weights.pth"), tmp_path)
 
 
 def test_torch_hubs_folder_is_searched_after_the_given_one(tmp_path: Path):

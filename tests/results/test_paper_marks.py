@@ -44,7 +44,8 @@ def fake(p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[
                     EncoderComparison(
                         a=a, b=b, task=task, variant=variant, protocol=protocol, fraction=fraction, metric=metric,
                         higher_is_better=True, about="", task_version=1, settings_hash="a", weights_a="x",
-                        weights_b="y", replicates=2, n=10, patients=10, synthetic=True, contaminated=(), effect="",
+                        weights_b="y", replicates=2, n=10, patients=10, synthetic=True, contaminated=(), unverified=(),
+                        effect="",
                         mean_a=None, mean_b=None, difference=difference, sd=None, ci_low=None, ci_high=None,
                         effect_size=None, a_better=0, b_better=0, only_a_right=None, only_b_right=None,
                         tests=tuple(tests),
@@ -86,7 +87,7 @@ def test_best_second_and_signs_by_hand() -> None:
     assert [each.marks for each in (chess, imagenet, scratch)] == ["", "*", "*†"]
     blank = (cells(made, "MoCo v2 (ImageNet)")["1 %"], cells(made, "CheSS")["10 %"])
     assert [replace(each, about=None) for each in blank] == [Entry(), Entry()]
-    assert tuple(row.encoder for row in made.rows[:3]) == ("scratch", "imagenet", "moco_v2_imagenet")
+    assert tuple(row.encoder for row in made.rows[:3]) == ("scratch", "imagenet", "moco_imagenet")
     assert made.synthetic
 
 

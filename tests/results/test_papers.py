@@ -10,6 +10,7 @@ import pytest
 
 from cxrbench.data import datasets
 from cxrbench.foundation.errors import RefusedError, UserError
+from cxrbench.pretrain.source import encoders
 from cxrbench.results.grid import About, Entry, Grid
 from cxrbench.results.papers import layout_names, layout_of, paper_table
 from cxrbench.results.papers.layout import read_layout
@@ -144,6 +145,23 @@ def test_cells_of_a_dataset_with_images_left_out_are_flagged_and_counted() -> No
     grid = paper_table(layout_of("ifa-7"), draws("chess", [0.9], dataset={"name": "chexpert", "left_out": 1}), OURS)
     assert cells(grid, "CheSS")["1 %"].left_out == 1
     assert "¶ chexpert: 1 image left out (--skip-unreadable)." in grid.notes
+
+
+def test_cells_of_unverified_weights_are_flagged_and_the_note_says_so() -> None:
+    doubtful = draws("chess", [0.9], weights={"sha256": "ab", "unverified": True})
+    grid = paper_table(layout_of("ifa-7"), [*doubtful, *draws("scratch", [0.7], weights={"sha256": "cd"})], OURS)
+    assert cells(grid, "CheSS")["1 %"].unverified
+    assert not cells(grid, "Scratch")["1 %"].unverified
+    assert any(note.startswith("‖ Unverified weights") for note in grid.notes)
+
+
+def test_the_papers_tables_ask_for_encoders_of_the_zoo() -> None:
+    zoo = set(encoders.names())
+    for number in ("ifa-6", "ifa-7", "ifa-8", "ifa-9", "ifa-10"):
+        assert {row.encoder for row in layout_of(number).rows} <= zoo
+    wanted = {row.encoder for row in layout_of("mlvicx-1").rows}
+    # The other baselines of that paper are ResNet-18 that its authors trained themselves.
+    assert {"mlvicx", "pcrl_v1", "pcrl_v2", "resnet18_scratch"} <= wanted & zoo
 
 
 def test_several_settings_in_a_column_are_refused_until_one_is_chosen() -> None:

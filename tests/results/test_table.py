@@ -10,6 +10,7 @@ import pytest
 
 from cxrbench.foundation.errors import RefusedError, UserError
 from cxrbench.results.record import Record
+from cxrbench.results.rendering.cell import signs
 from cxrbench.results.table import tables
 from cxrbench.results.table_grid import table_grid
 
@@ -89,6 +90,14 @@ def test_cells_of_encoders_that_saw_the_dataset_are_marked() -> None:
     grid = table_grid(shown)
     assert [row.entries[0].contaminated for row in grid.rows] == [False, True]
     assert "‡ The encoder saw images of this dataset in pretraining." in grid.notes
+
+
+def test_cells_of_unverified_weights_are_marked() -> None:
+    (shown,) = tables([record(weights={"unverified": True}), record(encoder="imagenet")], AUC)
+    grid = table_grid(shown)
+    assert [row.entries[0].unverified for row in grid.rows] == [False, True]
+    assert "‖ Unverified weights: the file of the encoder is not the published one." in grid.notes
+    assert signs(grid.rows[1].entries[0]) == "‖"
 
 
 def test_cells_of_a_dataset_with_images_left_out_are_marked_and_counted() -> None:

@@ -29,6 +29,7 @@ ROW = EncoderComparison(
     patients=150,
     synthetic=False,
     contaminated=(),
+    unverified=(),
     mean_a=0.821,
     mean_b=0.8,
     difference=0.021,

@@ -39,7 +39,8 @@ def test_shares_divide_every_batch() -> None:
     loader = BatchLoader(places_and_draw, n_samples=40, batch_size=10, seed=1)
     shares = [loader.share(rank, 2)(0) for rank in range(2)]
     for whole, first, second in zip(loader(0), *shares, strict=True):
-        assert sorted(first[0] + second[0]) == sorted(whole[0])
+        # Rank 0 has the first half, as a method that puts shares together in the order of ranks needs it.
+        assert first[0] + second[0] == whole[0]
         assert first[1] != second[1]
 
 
@@ -78,3 +79,42 @@ def test_impossible_sizes_are_refused() -> None:
         BatchLoader(places_and_draw, n_samples=0, batch_size=2, seed=0)
     with pytest.raises(ValueError, match="too many"):
         BatchLoader(places_and_draw, n_samples=3, batch_size=2, seed=0).share(0, 2)
+
+
+def test_exact_batches_drop_what_is_left_over_and_another_epoch_drops_others() -> None:
+    loader = BatchLoader(places_and_draw, n_samples=33, batch_size=8, seed=0, exact=True)
+    epochs = [[places for places, _ in loader(epoch)] for epoch in range(3)]
+    assert len(loader) == 4
+    assert all([len(batch) for batch in batches] == [8, 8, 8, 8] for batches in epochs)
+    left_out = [set(range(33)) - {place for batch in batches for place in batch} for batches in epochs]
+    assert [len(each) for each in left_out] == [1, 1, 1]
+    assert len(set.union(*left_out)) > 1
+
+
+def test_exact_shares_are_equal_parts() -> None:
+    loader = BatchLoader(places_and_draw, n_samples=33, batch_size=8, seed=0, exact=True)
+    for whole, *parts in zip(loader(0), *(loader.share(rank, 4)(0) for rank in range(4)), strict=True):
+        assert [len(places) for places, _ in parts] == [2, 2, 2, 2]
+        assert [place for places, _ in parts for place in places] == whole[0]
+
+
+def test_batches_from_a_later_one_on_are_the_same_and_the_first_are_not_prepared() -> None:
+    prepared: list[int] = []
+
+    def prepare(places: np.ndarray, generator: np.random.Generator) -> tuple[list[int], float]:
+        prepared.append(len(places))
+        return places_and_draw(places, generator)
+
+    loader = BatchLoader(prepare, n_samples=40, batch_size=8, seed=2)
+    whole = list(loader(1))
+    prepared.clear()
+    assert list(loader(1, first=3)) == whole[3:]
+    assert len(prepared) == 2
+    assert list(loader(1, first=5)) == []
+
+
+def test_exact_batches_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 samples are fewer than a batch of 8"):
+        BatchLoader(places_and_draw, n_samples=7, batch_size=8, seed=0, exact=True)
+    with pytest.raises(ValueError, match="batch of 8 cannot be divided equally among 3"):
+        BatchLoader(places_and_draw, n_samples=9, batch_size=8, seed=0, exact=True).share(0, 3)

@@ -14,11 +14,12 @@ from cxrbench.training import TrainingSettings
         ({"weight_decay": -1}, "greater than or equal to 0"),
         ({"momentum": 1.0}, "less than 1"),
         ({"batch_size": 0}, "greater than or equal to 1"),
-        ({"optimiser": "lion"}, "'adamw', 'adam' or 'sgd'"),
+        ({"optimiser": "lion"}, "'adamw', 'adam', 'sgd' or 'lars'"),
         ({"precision": "float16"}, "'auto', 'float32' or 'bf16'"),
         ({"plateau_factor": 1.0}, "less than 1"),
         ({"warmup_epochs": 5, "epochs": 4}, "longer than epochs"),
         ({"devices": 8, "batch_size": 4}, "smaller than devices"),
+        ({"optimiser": "lars", "weight_decay": 0}, "lars adapts only what decays"),
         ({"learning_rate": 1e-3}, "not permitted"),
     ],
 )

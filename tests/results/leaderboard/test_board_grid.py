@@ -56,6 +56,16 @@ def test_synthetic_and_contaminated_numbers_are_labelled_in_every_form(form: str
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex"])
+def test_unverified_weights_are_labelled_in_every_form(form: str) -> None:
+    records = trials("x", "a", [0.5], weights={"sha256": "ab", "unverified": True}) + trials("y", "a", [0.4])
+    (grid,) = grids_of(records)
+    assert [row.entries[-1].unverified for row in grid.rows] == [True, False]
+    shown = render([grid], form)
+    assert ("parallel" if form == "latex" else "‖") in shown
+    assert "Unverified weights: the file of x is not the published one." in shown
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex"])
 def test_numbers_of_datasets_with_images_left_out_are_labelled_in_every_form(form: str) -> None:
     without = {"name": "a_data", "left_out": 12}
     records = (

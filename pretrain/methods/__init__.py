@@ -1,0 +1,1 @@
+"""Pretraining methods: a module and a TOML each."""

@@ -1,0 +1,1 @@
+"""What methods are made of: losses, heads, momentum copies, queues, decoders."""

@@ -1,0 +1,1 @@
+"""A pretraining from its request to the finished folder."""
