@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WEIGHTS = "encoder.safetensors"
+UNTRAINED = "untrained.toml"
 LEFT_OUT = "unreadable_images.csv"
 _ENCODER = "encoder."
 
@@ -88,6 +89,16 @@ def write_image_names(out: Path, names: Iterable[str]) -> None:
     with new_file(out / IMAGES) as beside, beside.open("w", encoding="utf-8") as file:
         file.write("# seen in pretraining: one name a line\n")
         file.writelines(f"{name}\n" for name in dict.fromkeys(names))
+
+
+def write_untrained(out: Path, entry: ZooEntry) -> None:
+    """Describe the same network with random weights: what the pretrained one is fairly compared with."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("The network as it was before: compare with --encoder scratch=FOLDER/untrained.toml"))
+    for key, value in entry.model_dump(mode="json", exclude_defaults=True).items():
+        document.add(key, tomlkit.item(value))
+    with new_file(out / UNTRAINED) as beside:
+        beside.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def write_left_out(out: Path, left_out: pd.DataFrame) -> None:

@@ -26,7 +26,7 @@ from ..watching.watch import Watch
 from .folder import CHECKPOINT, FolderState, alone_in, begin, refuse_taken
 from .images import PretrainingImages, pretraining_images
 from .interruption import stop_on_signals
-from .output import write_image_names, write_left_out, write_output
+from .output import write_image_names, write_left_out, write_output, write_untrained
 from .plan import Plan
 from .settings import PretrainingSettings
 from .starting import Start, take
@@ -165,6 +165,8 @@ def run(
             begin(out, prepared.identity(), told.about | {"provenance": dict(provenance or {})})
             write_image_names(out, told.images)
             write_left_out(out, prepared.images.left_out)
+            if prepared.start.untrained is not None:
+                write_untrained(out, prepared.start.untrained)
         _say_what_is_gone_on_with(prepared, progress)
         stop = stack.enter_context(stop_on_signals())
         try:

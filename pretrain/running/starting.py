@@ -38,6 +38,7 @@ class Start:
         words: where its weights come from.
         tensors: heads, queue and momentum networks under the method's own names.
         notes: sentences on what was found, for the user.
+        untrained: description of the encoder with random weights; None where it was not begun from them.
     """
 
     init: str
@@ -45,6 +46,7 @@ class Start:
     words: str
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    untrained: ZooEntry | None = None
 
 
 def random_start(name: str, arch: str, settings: PretrainingSettings[Any], seed: int, mean: float, sd: float) -> Start:
@@ -53,16 +55,18 @@ def random_start(name: str, arch: str, settings: PretrainingSettings[Any], seed:
     Raises UserError for an unknown architecture.
     """
     entry = ZooEntry(
-        title=name,
+        title=f"{name} before pretraining: random weights",
         arch=arch,
         channels=settings.channels,  # type: ignore[arg-type]
         mean=(mean,) * settings.channels,
         std=(sd,) * settings.channels,
         input_size=settings.image_size,
         initialisation=settings.initialisation,
+        licence="no weights",
+        trained_on="nothing",
     )
     encoder = random_encoder(name, entry, seed).fresh(seed)
-    return Start("", encoder, f"{encoder.meta.weights}, seed {seed}")
+    return Start("", encoder, f"{encoder.meta.weights}, seed {seed}", untrained=entry)
 
 
 def start_from(init: str, arch: str | None, method: str, kind: type[Method], given: Collection[str]) -> Start:

@@ -51,6 +51,7 @@ WHOLE = {
     "method.safetensors",
     "pretraining_images.txt",
     "settings.json",
+    "untrained.toml",
 }
 
 
