@@ -20,10 +20,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist 
 	$(if $(REALDATA),--realdata='$(abspath $(REALDATA))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format smoke bench lock clean
+.PHONY: help setup demo proof proof-kermany proof-ifa ablation-ifa ablation-mlvicx test check format smoke bench lock clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv with pinned versions; does nothing when nothing changed
 
@@ -42,6 +42,21 @@ demo: setup ## compare two encoders on synthetic radiographs, then print the tab
 		--protocol frozen --data phantom:n=3600,size=224 --fractions 1,10,50 --store $(STORE)
 	$(BIN)/cxrbench table --store $(STORE)
 	$(BIN)/cxrbench compare efficientnet_lite0_imagenet efficientnet_lite0_scratch --task chexpert --store $(STORE)
+
+proof: setup ## pretrain on synthetic radiographs, and test whether that beats starting from scratch
+	benchmarks/proofs/phantom.sh
+
+proof-kermany: setup ## the same on real radiographs of children: DATA=folder of chest_xray
+	benchmarks/proofs/kermany.sh
+
+proof-ifa: setup ## on from one MoCo v2 with IFA and without, three seeds each
+	benchmarks/proofs/ifa.sh
+
+ablation-ifa: setup ## IFA after block 1, 2, 3 or 4: table ifa-5
+	benchmarks/proofs/ifa_blocks.sh
+
+ablation-mlvicx: setup ## the losses of MLVICX, one by one and together: table mlvicx-4
+	benchmarks/proofs/mlvicx_losses.sh
 
 test: setup ## run the tests; REALDATA=folder adds those on real radiographs
 	$(PYTEST)

@@ -107,7 +107,7 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
     _refuse_equal_names(encoders)
     for encoder in encoders:
         if encoder.meta.unverified:
-            progress.say(f"note: {encoder.meta.name}: {encoder.meta.weights}; its records are marked")
+            progress.say(f"WARNING: {encoder.meta.name}: {encoder.meta.weights}; its records are marked")
     groups = []
     for task, grid in configured:
         data = _read(config, task, progress)

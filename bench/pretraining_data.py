@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from ..foundation.progress import Progress
 from .config import is_phantom_spec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..data.radiographs import Radiographs
 
 TEST = "test"
@@ -64,6 +66,8 @@ def training_data(
             radiographs, sentence = _without_test_images(name, place, cache, progress)
             audit.append(sentence)
         else:
+            if not _is_there(place):
+                raise UserError(f"--data {place}: no such file or folder; give a folder or a list of images")
             radiographs, known = _unlabelled(expanded(place), progress, cache)
             leaks += known
             audit.append(_looked_through(place, radiographs, known))
@@ -82,11 +86,28 @@ def training_data(
 def _without_test_images(name: str, place: str, cache: Path, progress: Progress) -> tuple[Radiographs, str]:
     """A dataset without its test images, and a sentence on how many were left out."""
     radiographs = _read(name, place, cache, progress)
-    kept = radiographs.where((radiographs.samples["split"] != TEST).to_numpy())
+    kept = _without_absent_test_images(
+        radiographs.where((radiographs.samples["split"] != TEST).to_numpy()), name, radiographs.root, cache, progress
+    )
     removed = len(radiographs) - len(kept)
     if len(kept) == 0:
         raise UserError(f"--data {name}={place}: all {removed} images are test images; nothing is left to train on")
     return kept, f"{name}: {removed} of {len(radiographs)} images left out, because tasks test on them"
+
+
+def _without_absent_test_images(
+    kept: Radiographs, name: str, root: Path, cache: Path, progress: Progress
+) -> Radiographs:
+    """`kept`, whose `left_out` counts no test image: a copy without them is none with unreadable files."""
+    from ..data.reading import Reading
+    from ..data.source import read
+
+    if kept.left_out is None:
+        return kept
+    samples = read(name, root, Reading(progress=progress, cache=cache)).samples
+    test = samples["sample_id"][samples["split"] == TEST]
+    left_out = kept.left_out[~kept.left_out["sample_id"].isin(test)]
+    return replace(kept, left_out=left_out if len(left_out) else None)
 
 
 @dataclass(frozen=True)
@@ -95,20 +116,31 @@ class _Leak:
     refusal: str
 
 
+def split_entries(text: str) -> list[str]:
+    """The entries of a list with commas; a phantom's own options hold commas too."""
+    return [part.strip() for part in re.split(r",(?!\s*(?:n|size|seed)=)", text)]
+
+
+def _is_there(place: str) -> bool:
+    try:
+        return expanded(place).exists()
+    except OSError:
+        # Longer than a name of a file can be.
+        return False
+
+
 def _entries(data: str) -> Iterator[tuple[str, str]]:
     """Dataset (empty for folders and lists) and place of each entry."""
-    if Path(data).exists():
+    if _is_there(data):
         yield "", data
         return
-    # A phantom's own options hold = and commas too.
-    for part in re.split(r",(?!\s*(?:n|size|seed)=)", data):
-        entry = part.strip()
+    for entry in split_entries(data):
         if not entry:
             raise UserError(f"--data {data!r}: an entry is empty; separate entries with single commas")
         name, equals, place = entry.partition("=")
         if is_phantom_spec(entry):
             yield PHANTOM_OF, entry
-        elif equals and not expanded(entry).exists():
+        elif equals and not _is_there(entry):
             if not name or not place:
                 raise UserError(f"--data {entry!r}: write DATASET=FOLDER, a folder, a list of images, or phantom")
             yield _dataset_of(name, "--data"), place
@@ -147,46 +179,51 @@ def _read(name: str, place: str, cache: Path, progress: Progress) -> Radiographs
 
 def _unlabelled(place: Path, progress: Progress, cache: Path) -> tuple[Radiographs, list[_Leak]]:
     """The images of a folder or list, and the test sets of known datasets that are among them."""
+    from ..data.folders_around import real_paths
     from ..data.unlabelled import read_unlabelled
 
     radiographs = read_unlabelled(place)
-    files = _real_paths(radiographs)
+    files = real_paths(radiographs.root, radiographs.samples["path"])
+    tests: dict[str, set[str]] = {}
+    roots: dict[str, Path] = {}
+    for name, test in _datasets_around(files, cache, progress):
+        found = set(files[files.isin(real_paths(test.root, test.samples["path"]))])
+        if found:
+            tests.setdefault(name, set()).update(found)
+            roots.setdefault(name, test.root)
     leaks = []
-    for name, test in _datasets_in(radiographs.root if place.is_file() else place, cache, progress):
-        shared = _real_paths(test) & files
-        if shared:
-            first = ", ".join(sorted(Path(path).name for path in shared)[:3])
-            leaks.append(
-                _Leak(
-                    name,
-                    f"--data {place}: {len(shared)} of its {len(files)} images are the test images of {name} "
-                    f"({first}{', ...' if len(shared) > 3 else ''}), and every score on them would be too good; "
-                    f"leave them out with --data {name}={place}, or go on and have records marked: "
-                    "--allow-contamination",
-                )
+    for name, shared in tests.items():
+        # CheXpert's files are called alike in every study.
+        first = ", ".join("/".join(Path(path).parts[-3:]) for path in sorted(shared)[:3])
+        leaks.append(
+            _Leak(
+                name,
+                f"--data {place}: {len(shared)} of its {len(files)} images are the test images of {name} "
+                f"({first}{', ...' if len(shared) > 3 else ''}), and every score on them would be too good; "
+                f"leave them out with --data {name}={roots[name]}, or go on and have records marked: "
+                "--allow-contamination",
             )
+        )
     return radiographs, leaks
 
 
-def _datasets_in(folder: Path, cache: Path, progress: Progress) -> Iterator[tuple[str, Radiographs]]:
-    """Every registered dataset that lies in `folder`, with its test images."""
+def _datasets_around(files: pd.Series, cache: Path, progress: Progress) -> Iterator[tuple[str, Radiographs]]:
+    """Every registered dataset that lies in a folder around `files`, with its test images."""
     from ..data import datasets
+    from ..data.folders_around import folders_around
     from ..data.reading import Reading
     from ..data.source import read
 
-    for name in datasets.names():
-        try:
-            found = read(name, folder, Reading(progress=progress, cache=cache))
-        except UserError:
-            continue
-        is_test = ((found.samples["split"] == TEST) & (found.samples["path"] != "")).to_numpy()
-        if is_test.any():
-            yield name, found.where(is_test)
-
-
-def _real_paths(radiographs: Radiographs) -> set[str]:
-    root = radiographs.root.resolve()
-    return {f"{root}/{path}" for path in radiographs.samples["path"]}
+    folders = folders_around(files.str.rpartition("/")[0].unique())
+    for folder in folders:
+        for name in datasets.names():
+            try:
+                found = read(name, folder, Reading(progress=progress, cache=cache))
+            except UserError:
+                continue
+            is_test = ((found.samples["split"] == TEST) & (found.samples["path"] != "")).to_numpy()
+            if is_test.any():
+                yield name, found.where(is_test)
 
 
 def _looked_through(place: str, radiographs: Radiographs, leaks: Sequence[_Leak]) -> str:

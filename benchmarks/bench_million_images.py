@@ -23,6 +23,7 @@ from cxrbench.data.images import Images
 from cxrbench.data.radiographs import Radiographs
 from cxrbench.data.resumable_array import VALUES, fill
 from cxrbench.data.views import VIEW_PRESETS, Views
+from cxrbench.pretrain.running.pixels import pixels_of
 from cxrbench.pretrain.running.view_batches import ViewBatches
 
 CHUNK = 8192
@@ -82,7 +83,7 @@ def whole_epoch(batches: ViewBatches) -> None:
     shuffled = time.perf_counter() - start
     n = 0
     for rows in np.array_split(order, len(batches)):
-        n += len(batches.pixels(rows))
+        n += len(pixels_of(batches.images, rows))
     took = time.perf_counter() - start - shuffled
     print(f"\nA whole epoch read in shuffled order (shuffling: {shuffled:.2f} s)")
     print(f"  {n / took:,.0f} images/s, {took:.1f} s, memory grew by {own_memory() - before:.0f} MB")

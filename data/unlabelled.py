@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ def read_unlabelled(place: Path) -> Radiographs:
     """
     import pandas as pd
 
+    from .folders_around import folders_around
     from .image_list import read_image_list
     from .phantom.marker import is_phantom
     from .radiographs import Radiographs
@@ -37,8 +39,8 @@ def read_unlabelled(place: Path) -> Radiographs:
     samples = pd.DataFrame({"sample_id": listed["name"], "patient_id": patients, "study_id": patients})
     samples["path"], samples["split"], samples["view"] = paths, "train", "unknown"
     known = bool((listed["patient_id"] != "").any())
-    upper = paths.str.extract(r"^((?:[^/]*/){0,2})", expand=False).unique()
-    synthetic = any(is_phantom(folder) for folder in (root, *(root / str(name) for name in upper)))
+    inside = paths.str.rpartition("/")[0].unique()
+    synthetic = any(map(is_phantom, folders_around(os.path.realpath(root / str(name)) for name in inside)))
     kind = "folder of images" if place.is_dir() else "list of images"
     return Radiographs(DATASET, root, samples, (), False, patients_known=known, layout=kind, synthetic=synthetic)
 

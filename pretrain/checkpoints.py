@@ -22,6 +22,10 @@ from .sandbox import refusal
 
 Tensors = dict[str, torch.Tensor]
 
+# How pickles begin, and those that torch.save wrote before it wrote zip archives: this number is in front.
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
+
 
 def read_tensors(path: Path) -> Tensors:
     """Named tensors of a safetensors file, or of one that torch.save wrote, on the CPU.
@@ -32,9 +36,8 @@ def read_tensors(path: Path) -> Tensors:
         UserError: no such file, not weights (a web page, a Git LFS pointer), truncated, or holding objects
             other than tensors, which are never unpickled.
     """
-    start = _first_bytes(path)
-    _refuse_stand_ins(path, start)
-    content = _read_safetensors(path) if _is_safetensors(start) else _read_torch(path)
+    _refuse_stand_ins(path)
+    content = _read_safetensors(path) if is_safetensors(path) else _read_torch(path)
     tensors = _open_containers(content)
     if not tensors:
         found = _first([str(key) for key in content]) if isinstance(content, Mapping) else type(content).__name__
@@ -47,7 +50,7 @@ def read_tensors(path: Path) -> Tensors:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The text entries beside the tensors of a safetensors file; empty for other files."""
-    if not _is_safetensors(_first_bytes(path)):
+    if not is_safetensors(path):
         return {}
     from safetensors import safe_open
 
@@ -130,17 +133,19 @@ def _first_bytes(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _refuse_stand_ins(path: Path, start: bytes) -> None:
+def _refuse_stand_ins(path: Path) -> None:
+    start = _first_bytes(path)
     if not start:
         raise UserError(f"{path}: is empty; fetch it again")
-    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml)", start, re.IGNORECASE):
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|!--|html|head|\?xml)", start, re.IGNORECASE):
         raise UserError(f"{path}: is a web page, not weights; the download went wrong, fetch it again")
     if start.startswith(b"version https://git-lfs"):
         raise UserError(f"{path}: is a Git LFS pointer, not weights; run `git lfs pull` where it comes from")
 
 
-def _is_safetensors(start: bytes) -> bool:
-    """Eight bytes of header length, then a JSON object."""
+def is_safetensors(path: Path) -> bool:
+    """Whether the file begins as safetensors do: eight bytes of header length, then a JSON object."""
+    start = _first_bytes(path)
     return len(start) > 8 and start[8:9] == b"{" and 2 <= struct.unpack("<Q", start[:8])[0] < 100_000_000
 
 
@@ -152,6 +157,8 @@ def _refusing_broken(path: Path) -> Iterator[None]:
     except MemoryError:
         raise
     except Exception as error:  # A damaged pickle or archive can raise anything.
+        if "TorchScript" in str(error):
+            raise UserError(f"{path}: is a TorchScript program, not weights; save the model's state_dict()") from error
         culprit = re.search(r"(?:GLOBAL|global|type) ([\w.]+)", str(error))
         if isinstance(error, pickle.UnpicklingError) and culprit:
             raise UserError(refusal(path, culprit[1])) from error
@@ -166,6 +173,12 @@ def _read_safetensors(path: Path) -> Tensors:
 
 
 def _read_torch(path: Path) -> Any:
+    start = _first_bytes(path)
+    if start.startswith(_PICKLES) and not start.startswith(_LEGACY):
+        raise UserError(
+            f"{path}: is a pickle that torch.save did not write, and was not opened: reading that may run any program. "
+            "Where it was made, save its tensors by name with torch.save or safetensors"
+        )
     with _refusing_broken(path), warnings.catch_warnings():
         # What torch warns of (an unusual pickle protocol) is either read all the same or refused with a reason.
         warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_file
 from .architectures import build_network
 from .building import SAVED_BY_US, described, guess_arch, usual_normalisation
-from .checkpoints import Match, Tensors, match, metadata_entry, read_tensors
+from .checkpoints import Match, Tensors, is_safetensors, match, metadata_entry, read_tensors
 from .initialisation import private_randomness
 from .normalisation_check import NormalisationCheck, check_normalisation
 from .zoo_entry import ZooEntry
@@ -97,14 +97,14 @@ def inspect_weights(
     if found.fit.names and not found.problems:
         given = {name: tensors[original] for name, original in found.fit.names.items()}
         network.library().load_state_dict({**own, **given})
-        size = about["input_size"] if getattr(network, "stage_channels", ()) == () else MOST_PIXELS
-        side = min(about["input_size"], size)
-        check = check_normalisation(network.eval(), about["mean"], about["std"], side)
+        # Without stages it may take one size only.
+        size = min(about["input_size"], MOST_PIXELS) if network.stage_channels else about["input_size"]
+        check = check_normalisation(network.eval(), about["mean"], about["std"], size)
     return Inspection(
         path=path,
         sha256=sha256_of_file(path),
         size=path.stat().st_size,
-        safetensors=_is_safetensors(path),
+        safetensors=is_safetensors(path),
         tensors=len(tensors),
         numbers=sum(tensor.numel() for tensor in tensors.values()),
         says=says,
@@ -147,8 +147,3 @@ def _given(mean: Sequence[float] | None, std: Sequence[float] | None, channels: 
     if any(value <= 0 for value in found["std"]):
         raise UserError("--std: must be above 0")
     return found
-
-
-def _is_safetensors(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(9)[8:9] == b"{"

@@ -27,7 +27,7 @@ def load_encoder(spec: str, seed: int = 0, *, weights: Path | None = None) -> En
             `NAME=PATH`: the checkpoint PATH, shown as NAME. Where NAME is in the zoo, its architecture and
             normalisation hold; else a file of `save_encoder` says them itself, and for others the architecture is
             guessed from names and shapes, with its usual normalisation for three channels, mean and standard
-            deviation 0.5 for one;
+            deviation 0.5 for one. The weights of a folder that pretraining wrote are that folder's encoder;
             `NAME:ARCH=PATH`, `timm:NAME=PATH`: the same with the architecture stated, `mine:timm:densenet121=PATH`;
             `NAME=PATH.toml`: a description as in the zoo, whose weights lie beside it.
         seed: of random weights; the others do not use it.
@@ -53,6 +53,9 @@ def load_encoder(spec: str, seed: int = 0, *, weights: Path | None = None) -> En
         return read_zoo_entry(path, parsed.name, weights_beside=True).build(seed, folder)
     if not parsed.arch and parsed.name in encoders.names():
         return _into_known(parsed.name, path)
+    described = None if parsed.arch else _described_beside(parsed.name, path)
+    if described is not None:
+        return described.build(seed, folder)
     return load_user_checkpoint(parsed.name, parsed.arch, path)
 
 
@@ -68,6 +71,16 @@ def _from_folder(parsed: EncoderSpec, path: Path, seed: int, weights: Path) -> E
         f"--encoder {parsed.name}: the folder {path} has neither {DESCRIPTION} nor a config.json; name a folder that "
         "`cxrbench pretrain` wrote, one with a model of Hugging Face, or a file"
     )
+
+
+def _described_beside(name: str, path: Path) -> ZooSource | None:
+    """The encoder of the folder that `path` is the weights of: the list of its pretraining images goes with them."""
+    description = description_in(path.parent)
+    if description is None:
+        return None
+    source = read_zoo_entry(description, name, weights_beside=True)
+    wanted = source.entry.weights
+    return source if wanted is not None and wanted.file == path.name else None
 
 
 def _into_known(name: str, path: Path) -> Encoder:

@@ -81,17 +81,24 @@ def training_rows(card: MethodCard) -> Iterator[tuple[str, str, str]]:
 def _compared(name: str, card: MethodCard) -> list[str]:
     """The method's line of the table: few and short cells, so that a page's width shows all of them."""
     sources = [_short(source) for source in card.source.split("; ")]
-    # A loss that only adds named terms says nothing without the first of them.
-    loss = card.loss[:2] if len(card.loss[0]) < _SHORT_LOSS else card.loss[:1]
     views = f"views {_code(card.views)}{_mark(card, 'views')}"
     needs = [_NEEDS[card.needs], *(["takes IFA"] if card.ifa else [])]
     return [
         "<br>".join([f"[{_code(name)}](#{name})", _cell(card.title.split(": ")[0]), *sources]),
-        "<br>".join(map(_code, loss)),
+        "<br>".join(map(_code, _first_equations(card))),
         "<br>".join([views, f"{card.image_size} px{_mark(card, 'image_size')}", *needs]),
         "<br>".join(map(_cell, card.shapes.split("; "))),
         _training(card),
     ]
+
+
+def _first_equations(card: MethodCard) -> list[str]:
+    """The loss in full, and the terms without which it says nothing: those that it names, IFA's among them."""
+    lines = [line.strip() for line in card.loss]
+    if len(card.loss[0]) < _SHORT_LOSS:
+        return lines[: 3 if card.ifa else 2]
+    ends = (number for number, line in enumerate(card.loss) if number and not line.startswith(" "))
+    return lines[: next(ends, len(lines))]
 
 
 def _training(card: MethodCard) -> str:

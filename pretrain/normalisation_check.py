@@ -24,6 +24,8 @@ OFF = 4.0
 # Distance by which another normalisation must fit better to be named. Radiographs instead of photographs move an
 # ImageNet network by about 0.4; scales off by 255 by more than 5.
 BETTER = 0.4
+# Batches after which nothing is left of the statistics as initialised: 0.9^50 is 0.5 % at the usual momentum.
+SETTLED = 50
 _BORDER = 2
 _GREY = (0.449,), (0.226,)
 _CHESS = (0.658,), (0.221,)
@@ -71,7 +73,7 @@ class NormalisationCheck:
 
     Attributes:
         layers: the first batch normalisations under the stated one; empty where there are none, or where their
-            statistics are those of an untrained network.
+            statistics are those of a network that was not trained, or hardly.
         candidates: usual normalisations and the stated one, best first.
         features: number of pooled features, their mean and standard deviation over images and features, and how many
             are the same for all images.
@@ -132,6 +134,10 @@ def check_normalisation(
         return NormalisationCheck((), (), features, "it has no batch normalisation whose statistics could tell")
     if all(_untrained(norm) for norm in norms.values()):
         return NormalisationCheck((), (), features, "its batch normalisation is as initialised: it was never trained")
+    batches = max(_batches(norm) for norm in norms.values())
+    if 0 < batches < SETTLED:
+        reason = f"its running statistics saw {batches} batches and are still partly as initialised"
+        return NormalisationCheck((), (), features, reason)
     layers = _statistics(network, norms, _normalised(images, tuple(mean), tuple(std)), LAYERS)
     candidates = []
     stated = tuple(mean), tuple(std)
@@ -234,6 +240,11 @@ def _compared(name: str, norm: nn.BatchNorm2d, given: torch.Tensor) -> LayerStat
     shift = (mean - expected).abs() / (variance + expected_variance + norm.eps * 1e-3).sqrt()
     distance = contrast.abs() + shift
     return LayerStatistics(name, float(contrast.median().exp()), float(shift.median()), float(distance.median()))
+
+
+def _batches(norm: nn.BatchNorm2d) -> int:
+    """Batches that the running statistics are known to come from; 0 where the file does not say."""
+    return 0 if norm.num_batches_tracked is None else int(norm.num_batches_tracked)
 
 
 def _untrained(norm: nn.BatchNorm2d) -> bool:

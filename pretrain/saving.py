@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ..foundation.errors import UserError
 from ..foundation.files import new_file
 from .building import SAVED_BY_US
-from .encoder import Encoder
+from .encoder import Encoder, EncoderMeta
 from .hugging_face import TRANSFORMERS
 
 
@@ -30,11 +35,7 @@ def save_encoder(encoder: Encoder, path: Path, *, trained_on: str, licence: str 
         UserError: an architecture that cannot be built from its name, or a file that cannot be written.
     """
     meta = encoder.meta
-    if meta.arch.startswith(TRANSFORMERS):
-        raise UserError(
-            f"encoder {meta.name} ({meta.arch}) cannot be written as one file: its architecture is described by the "
-            "config.json beside its weights; keep its folder"
-        )
+    refuse_unwritable(meta)
     about = {
         "schema_version": 1,
         "arch": meta.arch,
@@ -46,8 +47,32 @@ def save_encoder(encoder: Encoder, path: Path, *, trained_on: str, licence: str 
         "licence": licence,
         "contamination": meta.contamination,
     }
-    state = encoder.network.library().state_dict()
+    write_tensors(path, encoder.network.library().state_dict(), {SAVED_BY_US: json.dumps(about)})
+
+
+def refuse_unwritable(meta: EncoderMeta) -> None:
+    """Raise UserError for an architecture that cannot be built from its name."""
+    if meta.arch.startswith(TRANSFORMERS):
+        raise UserError(
+            f"encoder {meta.name} ({meta.arch}) cannot be written as one file: its architecture is described by the "
+            "config.json beside its weights; keep its folder"
+        )
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> None:
+    """Write named tensors, and words beside them, to a safetensors file, which is replaced in one step.
+
+    Raises UserError where it cannot be written (a full disk).
+    """
     # safetensors refuses tensors that share memory or are not contiguous (channels-last weights are not).
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with new_file(path) as beside:
-        save_file(tensors, beside, metadata={SAVED_BY_US: json.dumps(about)})
+        try:
+            save_file(plain, beside, metadata=about)
+        except SafetensorError as error:
+            # It hides the system's error in its words.
+            found = re.search(r"os error (\d+)", str(error))
+            if found is None:
+                raise
+            number = int(found[1])
+            raise OSError(number, os.strerror(number)) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -20,6 +22,7 @@ class WeightsFile(Settings):
     Attributes:
         file: its name, ours where that of its authors is not known; inside `package` a path.
         sha256: published hash, or its first characters where no more is published; empty where none is.
+        md5: the same where that is the hash that is published.
         address: where it can be fetched by hand; empty where none is known.
         authors: whom to ask for it where it has no address.
         package: installed Python package that holds it, if any.
@@ -28,10 +31,18 @@ class WeightsFile(Settings):
 
     file: str = Field(min_length=1)
     sha256: str = Field(default="", pattern="^([0-9a-f]{8,64})?$")
+    md5: str = Field(default="", pattern="^([0-9a-f]{8,32})?$")
     address: str = ""
     authors: str = ""
     package: str = ""
     install: str = ""
+
+    @property
+    def published(self) -> tuple[str, str]:
+        """The kind of the published hash and what is known of it, `("SHA-256", "0676ba61")`; empty where none is."""
+        if self.sha256:
+            return "SHA-256", self.sha256
+        return ("MD5", self.md5) if self.md5 else ("", "")
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,9 @@ def how_to_get(wanted: WeightsFile, folder: Path, add_as: str = "") -> str:
     """
     if wanted.package:
         return f"install the package {wanted.package}: {wanted.install}"
-    digest = f"SHA-256 {'begins with ' if len(wanted.sha256) < 64 else ''}{wanted.sha256}"
-    place = f"{folder / Path(wanted.file).name} ({digest if wanted.sha256 else 'no hash published'})"
+    kind, known = wanted.published
+    digest = f"{kind} {'begins with ' if len(known) < _WHOLE[kind] else ''}{known}" if kind else "no hash published"
+    place = f"{folder / Path(wanted.file).name} ({digest})"
     then = f"then `cxrbench encoders add {add_as} FILE`, which puts it at" if add_as else "save it as"
     return f"{_where_from(wanted)}; {then} {place}"
 
@@ -101,17 +113,25 @@ def doubt_of(wanted: WeightsFile, path: Path) -> str:
     Another file is used all the same, and is marked wherever its numbers stand. Where no hash is published there is
     nothing to compare with.
     """
-    if not wanted.sha256:
+    kind, known = wanted.published
+    found = _hash_of(path, kind)
+    if found.startswith(known):
         return ""
-    found = sha256_of_file(path)
-    if found.startswith(wanted.sha256):
-        return ""
-    shown = wanted.sha256[:_SHOWN]
-    return f"unverified: its SHA-256 begins with {found[:_SHOWN]}, that of the published file with {shown}"
+    return f"unverified: its {kind} begins with {found[:_SHOWN]}, that of the published file with {known[:_SHOWN]}"
 
 
-# Of hashes in words.
+# Characters of a whole hash.
+_WHOLE = {"SHA-256": 64, "MD5": 32}
+# Characters of hashes in words.
 _SHOWN = 12
+
+
+def _hash_of(path: Path, kind: str) -> str:
+    if kind == "MD5":
+        with path.open("rb") as file:
+            # Tells files apart; nobody is kept out by it.
+            return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
+    return sha256_of_file(path) if kind else ""
 
 
 def _where_from(wanted: WeightsFile) -> str:

@@ -25,7 +25,7 @@ LONG_FILES: dict[str, str] = {}
 NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}
 
 # What takes seconds to import and is not needed to say what there is.
-HEAVY = ("torch", "torchvision", "lightning_fabric", "timm", "pandas", "albumentations", "cv2", "sklearn", "matplotlib")
+HEAVY = ("torch", "torchvision", "lightning_fabric", "timm", "pandas", "albumentations", "cv2", "sklearn", "matplotlib", "lightly")
 
 TEXT = {".py", ".toml", ".md", ".txt", ".yml", ".yaml", ".cff", ".csv", ".json", ""}
 MACHINE_PATH = re.compile(r"(?<![\w.:/<>-])/(?:work|tmp|root|home|Users|mnt|scratch)/")
@@ -165,7 +165,7 @@ def test_no_text_names_a_place_on_one_machine() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ls", "tasks"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["ls", "tasks"], ["ls", "methods"]], ids=" ".join)
 def test_command_line_answers_without_heavy_imports(arguments: list[str], tmp_path: Path) -> None:
     script = (
         "import json, sys\n"

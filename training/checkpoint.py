@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..foundation.errors import UserError
 from ..foundation.files import new_file
 from ..foundation.progress import Progress
 
@@ -30,11 +31,13 @@ def write_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
             raise _system_error(error) or error from None
 
 
-def read_checkpoint(path: Path, identity: str, progress: Progress) -> dict[str, Any] | None:
+def read_checkpoint(path: Path, identity: str, progress: Progress, refuse: bool = False) -> dict[str, Any] | None:
     """The state in `path`, on the CPU; None where there is none.
 
     One that is cut or damaged, or that belongs to a training with another `identity`, is ignored with a
     word: the training then starts from its beginning.
+
+    Raises UserError for such a one instead, and leaves it where it is, where `refuse`.
     """
     if not path.exists():
         return None
@@ -43,10 +46,16 @@ def read_checkpoint(path: Path, identity: str, progress: Progress) -> dict[str, 
         found = content["version"], content["identity"]
         state = content["state"]
     except Exception as error:  # what torch raises for a damaged file depends on where it was cut
-        progress.say(f"{path} cannot be read ({type(error).__name__}); training starts again from its beginning")
+        what = f"{path} cannot be read ({type(error).__name__})"
+        if refuse:
+            raise UserError(f"{what}; put back a copy of it, or remove it to begin again") from error
+        progress.say(f"{what}; training starts again from its beginning")
         return None
     if found != (_VERSION, identity):
-        progress.say(f"{path} is of a training with other settings; this one starts from its beginning")
+        what = f"{path} is of a training with other settings"
+        if refuse:
+            raise UserError(f"{what}; name another folder, or remove it to begin again")
+        progress.say(f"{what}; this one starts from its beginning")
         return None
     return state
 

@@ -114,6 +114,11 @@ class _Together(DDPStrategy):
     After that they are equal by construction, and those of a method (its queue) are large.
     """
 
+    def setup_environment(self) -> None:
+        # A spawned process begins here, with Fabric's logger as it is when it is imported.
+        with quiet_fabric():
+            super().setup_environment()
+
     def setup_module(self, module: nn.Module) -> DistributedDataParallel:
         wrapped = super().setup_module(module)
         wrapped.broadcast_buffers = False

@@ -90,7 +90,7 @@ class Epoch:
                 if self._done.batches % settings.accumulate == 0 or self._done.batches == n_batches:
                     note = self._make_step(step)
                     step = _Step(step.end)
-                bar.advance(note=f"loss {self._watch.latest:.4f}{', ' if note else ''}{note}")
+                bar.advance(note=", ".join(filter(None, (self._watch.words, note))))
         if self._done.batches != n_batches:
             raise ValueError(f"epoch {self._number + 1} gave {self._done.batches} batches, {n_batches} were announced")
         return self._row()

@@ -50,6 +50,7 @@ class Job:
     checkpoint: Path | None
     checkpoint_after: float
     checkpoint_every_steps: int | None
+    checkpoint_must_fit: bool
     after_step: AfterStep | None
     observer: Observer | None
     stop: Callable[[], bool] | None

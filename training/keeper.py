@@ -47,11 +47,14 @@ class Keeper:
         self._kept_steps: int | None = None
 
     def read(self) -> dict[str, Any] | None:
-        """The state to go on from, or None. Raises UserError where only some processes find one."""
+        """The state to go on from, or None.
+
+        Raises UserError where only some processes find one, or where it does not fit and must.
+        """
         job = self._job
         if job.checkpoint is None:
             return None
-        state = read_checkpoint(job.checkpoint, job.identity, self._progress)
+        state = read_checkpoint(job.checkpoint, job.identity, self._progress, job.checkpoint_must_fit)
         found = 0 if state is None else int(state["steps_done"])
         if self._agreement.now(found != self._fabric.broadcast(found)):
             raise UserError(f"not all processes find the same {job.checkpoint}; put it on a disk that all share")

@@ -35,6 +35,7 @@ def fit(
     checkpoint: Path | None = None,
     checkpoint_after: float = 600.0,
     checkpoint_every_steps: int | None = None,
+    checkpoint_must_fit: bool = False,
     after_step: AfterStep | None = None,
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
@@ -63,6 +64,8 @@ def fit(
             removes it then.
         checkpoint_after: seconds after which it is written, after an optimiser step, and then again and again.
         checkpoint_every_steps: optimiser steps after which it is written too.
+        checkpoint_must_fit: raise UserError for one that is damaged or of another training, which else is told of
+            and begun again over.
         after_step: called after every optimiser step with the network (not wrapped), the step from 0, and the
             number of steps: momentum networks follow.
         observer: looks on, see `Observer`.
@@ -98,6 +101,7 @@ def fit(
         checkpoint=checkpoint,
         checkpoint_after=checkpoint_after,
         checkpoint_every_steps=checkpoint_every_steps,
+        checkpoint_must_fit=checkpoint_must_fit,
         after_step=after_step,
         observer=observer,
         stop=stop,

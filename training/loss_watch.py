@@ -20,17 +20,21 @@ class LossWatch:
 
     Attributes:
         sums: term -> sum over the batches that were read, `loss` among them.
-        latest: the loss of the last batch that was read.
         lr: the learning rate of the last step.
     """
 
     def __init__(self, epoch: int, lr: float, read: int = 0, sums: Mapping[str, float] | None = None):
         self.lr = lr
-        self.latest = math.nan
+        self._latest: float | None = None
         self.sums = dict(sums or {})
         self._epoch = epoch
         self._read = read
         self._unread: tuple[list[str], Tensor, torch.cuda.Event | None, float] | None = None
+
+    @property
+    def words(self) -> str:
+        """`loss 0.6931`, of the last batch that was read; empty before there is one."""
+        return "" if self._latest is None else f"loss {self._latest:.4f}"
 
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Take note of the scalars of a batch. Raises NotFiniteLossError for the batch before it."""
@@ -49,10 +53,10 @@ class LossWatch:
             arrival.synchronize()
         self._read += 1
         found = dict(zip(names, values.tolist(), strict=True))
-        self.latest = found["loss"]
-        if not math.isfinite(self.latest):
+        latest = self._latest = found["loss"]
+        if not math.isfinite(latest):
             raise NotFiniteLossError(
-                f"the loss is {self.latest} in epoch {self._epoch + 1}, step {self._read}, at learning rate {lr:.3g}; "
+                f"the loss is {latest} in epoch {self._epoch + 1}, step {self._read}, at learning rate {lr:.3g}; "
                 "lower training.lr, or set training.clip=1, training.warmup_epochs=1 or training.precision=float32"
             )
         for name, value in found.items():

@@ -73,7 +73,7 @@ def pretrain(
     from ...pretrain.running.plan import Request, make_plan
     from ...pretrain.running.pretraining import prepare, run
     from ...training.torchrun import is_first_process
-    from ..pretraining_data import training_data
+    from ..pretraining_data import split_entries, training_data
     from ..provenance import provenance
     from .written import output_console
 
@@ -97,9 +97,8 @@ def pretrain(
     console = output_console()
     if _is_done(plan, console):
         return
-    found = training_data(
-        data, _list(against), allow_contamination=allow_contamination, cache=folder, progress=progress
-    )
+    tested = split_entries(against) if against else []
+    found = training_data(data, tested, allow_contamination=allow_contamination, cache=folder, progress=progress)
     if dry_run:
         _show(plan, sum(map(len, found.radiographs)), found.audit, console)
         return
@@ -138,17 +137,15 @@ def _cache(cache: Path | None) -> Path:
     return run_config({"cache": cache}, needs_grid=False).cache
 
 
-def _list(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
 def _is_done(plan: Plan, console: Console) -> bool:
     """Whether --resume finds a finished folder, which is said."""
     from ...pretrain.running.folder import FolderState
+    from ...training.torchrun import is_first_process
 
     if plan.state is not FolderState.finished:
         return False
-    console.print(f"{plan.request.out}: finished; nothing to do", markup=False, highlight=False)
+    if is_first_process():
+        console.print(f"{plan.request.out}: finished; nothing to do", markup=False, highlight=False)
     return True
 
 

@@ -11,5 +11,6 @@ for block in 1 2 3 4; do
     encoders+=,block_$block=$PROOF/block_$block
     rows+=(--row "CheSS+IFA block $block=block_$block")
 done
-run ifa_blocks "$encoders" --task chexpert --data "$PHANTOM" --fractions 100 "${FINETUNE[@]}"
+run ifa_blocks "$encoders" --task chexpert --data "$PHANTOM" --fractions 100 "${FINETUNE[@]}" \
+    --set training.epochs=6
 "$CXRBENCH" table ifa-5 --store "$PROOF/ifa_blocks" "${rows[@]}"

@@ -5,9 +5,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 pretrain kermany_moco_v2 "${MOCO[@]}" --data "pediatric_pneumonia=$DATA" --epochs 12
 three=scratch=$PROOF/kermany_moco_v2/untrained.toml,moco_v2=$PROOF/kermany_moco_v2,efficientnet_lite0_imagenet
-common=(--task pediatric_pneumonia --data "$DATA" --fractions 1,10,100)
-run kermany "$three" "${common[@]}" --replicates 10 --protocol frozen
-run kermany "$three" "${common[@]}" --replicates "${REPLICATES:-10}" "${FINETUNE[@]}"
+common=(--task pediatric_pneumonia --data "$DATA")
+run kermany "$three" "${common[@]}" --fractions 1,10 --replicates 10 --protocol frozen
+run kermany "$three" "${common[@]}" --fractions 100 --replicates 1 --protocol frozen
+run kermany "$three" "${common[@]}" --fractions 1,10 --replicates 10 "${FINETUNE[@]}"
+run kermany "$three" "${common[@]}" --fractions 100 --replicates 1 "${FINETUNE[@]}"
 for protocol in frozen finetune; do
     "$CXRBENCH" table --store "$PROOF/kermany" --protocol "$protocol"
 done

@@ -33,7 +33,8 @@ def main() -> None:
         difference = np.array([np.mean(row[one]) - np.mean(row[other]) for row in rows])
         p = stats.ttest_1samp(difference, 0).pvalue
         each = " ".join(f"{value:+.4f}" for value in difference)
-        print(f"{fraction:>4g} %  {difference.mean():+.4f} +- {difference.std(ddof=1):.4f}  ({each})  paired t: p {p:.2f}")
+        mean, sd = difference.mean(), difference.std(ddof=1)
+        print(f"{fraction:>4g} %  {mean:+.4f} ± {sd:.4f}  ({each})  paired t: p {p:.2f}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ PHANTOM=phantom:n=3000,size=64
 STUDENT=(--arch resnet18 --image-size 64 --batch-size 64)
 MOCO=(--method moco_v2 --set training.lr=0.03 --set method.queue=1024 --set watch.probe_every=5)
 # On from a pretrained encoder, for as many steps with IFA as without.
-ONWARD=(--method moco_v2 --set training.lr=0.01 --set method.queue=1024 --epochs 6 --set watch.probe_images=0)
+ONWARD=(--method moco_v2 --set training.lr=0.01 --set method.queue=1024 --epochs 4 --set watch.probe_images=0)
 FINETUNE=(--protocol finetune --set training.lr=1e-3 --set training.batch_size=32 --set training.epochs=30
     --set training.patience=3)
 

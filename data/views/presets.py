@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .hiding import HideOrShuffle, InnerCutout, OuterCutout
-from .recipe import Recipe
+from .recipe import REFERENCE_SIZE, Recipe
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,15 @@ class Preset:
 
 # MoCo v2's released loader: crop, jitter, blur, mirror. Hue, saturation and greyscale do nothing to grey images.
 _MOCO = Recipe(area=(0.2, 1.0), flip=0.5, jitter=0.8, blur=0.5)
+# Kaku's released Moco2TrainTransformsChestXray: MoCo v2's without crop and mirror image, but rotated; at 512 pixels.
+_INTER_MOCO = replace(
+    _MOCO,
+    area=None,
+    flip=0.0,
+    rotation=1.0,
+    degrees=30.0,
+    sigma=(0.1 * REFERENCE_SIZE / 512, 2.0 * REFERENCE_SIZE / 512),
+)
 # SimCLR, appendix A, at strength 1.
 _SIMCLR = Recipe(area=(0.08, 1.0), flip=0.5, jitter=0.8, brightness=0.8, contrast=0.8, blur=0.5)
 # BYOL, table 6: one view is always blurred, the other seldom, and solarised at times.
@@ -47,12 +56,15 @@ _PCRL_V2 = replace(_PCRL, area=(0.3, 1.0), rotation=1.0, hiding=(InnerCutout(),)
 PRESETS: dict[str, Preset] = {
     "ifa": Preset("the ten changes of IFA at CheSS' magnitudes, no crop, no mirror image", Recipe(named="ifa")),
     "moco": Preset("MoCo v2: crop from 20 %, mirror image, brightness and contrast 0.4, blur", _MOCO),
+    "inter_moco": Preset(
+        "Inter_MoCo: rotation by up to 30 degrees, brightness and contrast 0.4, blur; no crop", _INTER_MOCO
+    ),
     "simclr": Preset("SimCLR: crop from 8 %, mirror image, brightness and contrast 0.8, blur", _SIMCLR),
     "byol": Preset("BYOL: crop from 8 %, blur in one view, solarisation in the other", _BYOL_ONE, _BYOL_TWO),
     "barlow_twins": Preset("Barlow Twins: as BYOL", _BYOL_ONE, _BYOL_TWO),
     "vicreg": Preset("VICReg, and MLVICX as released: as BYOL", _BYOL_ONE, _BYOL_TWO),
     "mlvicx": Preset(
-        "MLVICX as published: VICReg's with a rotation by up to 10 degrees",
+        "MLVICX as published: VICReg's with a rotation, by up to 10 degrees",
         replace(_BYOL_ONE, rotation=1.0),
         replace(_BYOL_TWO, rotation=1.0),
     ),

@@ -28,7 +28,7 @@ class SimCLRSettings(MethodSettings):
     """
 
     hidden: int = stated(0, "section 4.2 and released code: as wide as the features, 2048", ge=0)
-    dim: int = stated(128, "section 2.2", ge=2)
+    dim: int = stated(128, "section 2.3", ge=2)
     temperature: float = stated(0.1, "table 5 and released code", gt=0)
     ifa: IfaTerms = ours((), "the loss is added by --ifa; the IFA paper's choice is 3")
 

@@ -32,6 +32,6 @@ def follow(copy: nn.Module, network: nn.Module, momentum: float) -> None:
 def cosine_momentum(step: int, steps: int, start: float, end: float = 1.0) -> float:
     """end - (end - start) * (cos(pi * step / steps) + 1) / 2: from `start` at step 0 to `end` after the last one.
 
-    (Grill 2020, arXiv:2006.07733, section 3.2.)
+    (Grill 2020, arXiv:2006.07733, section 3.3.)
     """
     return end - (end - start) * (math.cos(math.pi * min(step, steps) / max(steps, 1)) + 1) / 2

@@ -64,7 +64,8 @@ class MomentumContrast(Method):
     Where a batch is a single group of `group_size` images, all of it is normalised together and nothing is shuffled.
 
     Args:
-        encoder: of the queries; its copy makes the keys.
+        encoder: of the queries; its copy makes the keys. In training mode it normalises in groups from now on; its
+            weights and their names stay, so that what is saved is a plain encoder.
         settings: see `MomentumContrastSettings`.
         shape: of the training.
         head: made for (features, hidden, dim); MoCo v2's without it.

@@ -142,7 +142,8 @@ def required_view(batch: Mapping[str, Tensor], name: str, preset: str) -> Tensor
     """View `name` of a batch. Raises UserError that names the preset of augmentations which makes it."""
     if name not in batch:
         raise UserError(
-            f"this method needs the view {name!r}, which the chosen augmentations do not make; set views to {preset}"
+            f"this method needs the view {name!r}, which the chosen augmentations do not make; "
+            f"set views.preset={preset}"
         )
     return batch[name]
 

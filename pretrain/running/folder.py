@@ -48,6 +48,11 @@ def folder_state(out: Path) -> FolderState:
     return FolderState.new
 
 
+def state_for_others(out: Path) -> FolderState:
+    """What lies in `out` for a process that does not write there: the first may have begun, never finished, by now."""
+    return FolderState.finished if (out / DESCRIPTION).is_file() else FolderState.unfinished
+
+
 def refuse_taken(out: Path, resume: bool) -> FolderState:
     """The state of `out`, in which a pretraining is about to begin, or go on where `resume`.
 
@@ -59,6 +64,16 @@ def refuse_taken(out: Path, resume: bool) -> FolderState:
     if state is FolderState.unfinished and not resume:
         raise UserError(f"--out {out} holds an unfinished pretraining: go on with --resume, or name another folder")
     return state
+
+
+def refuse_other(out: Path, known: Mapping[str, Any]) -> None:
+    """Refuse to go on in `out` where what is `known` so far of the pretraining differs from what lies there.
+
+    Raises UserError that names each difference with both values.
+    """
+    before = _read(out / SETTINGS) if (out / SETTINGS).is_file() else {}
+    both = [key for key in known if key in before]
+    _refuse_differing(out, {key: before[key] for key in both}, _plain({key: known[key] for key in both}))
 
 
 @contextmanager
@@ -94,7 +109,7 @@ def begin(out: Path, identity: Mapping[str, Any], about: Mapping[str, Any]) -> N
     """
     path = out / SETTINGS
     if path.is_file():
-        _refuse_other(out, _read(path), json.loads(json.dumps(identity)))
+        _refuse_differing(out, _read(path), _plain(identity))
         return
     content = {"schema_version": _SCHEMA, "identity": dict(identity), **about}
     with new_file(path) as beside:
@@ -108,7 +123,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error}); begin again in another folder") from error
 
 
-def _refuse_other(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def _refuse_differing(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
     if not differing:
         return
@@ -117,6 +132,11 @@ def _refuse_other(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) 
     raise UserError(
         f"--resume: --out {out} holds another pretraining: {shown}{more}; give what it has, or name another folder"
     )
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON gives them back."""
+    return dict(json.loads(json.dumps(values)))
 
 
 def _word(values: Mapping[str, Any], key: str) -> str:

@@ -23,6 +23,7 @@ from ...data.source import without
 from ...foundation.errors import UserError
 from ...foundation.files import sha256_of_json
 from ...foundation.progress import Progress
+from .pixels import pixels_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +42,13 @@ class PretrainingImages:
     Attributes:
         parts: those of each dataset.
         sha256: over the sorted hashes of the files' bytes: equal for equal images, wherever they lie.
+        order: over the same hashes as they come: what a training draws for an image depends on its place.
         left_out: dataset, sample_id and reason of images that cannot be used.
     """
 
     parts: tuple[Images, ...]
     sha256: str
+    order: str
     left_out: pd.DataFrame
 
     def __len__(self) -> int:
@@ -87,12 +90,8 @@ class PretrainingImages:
         """Mean and standard deviation of all pixels, in [0, 1], of up to `most` images; the same in any order."""
         rows = first_rows(self.names(), most)
         counts = np.zeros(256, dtype=np.int64)
-        first = 0
-        for part in self.parts:
-            mine = rows[(rows >= first) & (rows < first + len(part))] - first
-            for start in range(0, len(mine), _CHUNK):
-                counts += np.bincount(part.batch(mine[start : start + _CHUNK]).ravel(), minlength=256)
-            first += len(part)
+        for start in range(0, len(rows), _CHUNK):
+            counts += np.bincount(pixels_of(self.parts, rows[start : start + _CHUNK]).ravel(), minlength=256)
         values = np.arange(256) / 255
         mean = float(counts @ values / counts.sum())
         return mean, math.sqrt(counts @ (values - mean) ** 2 / counts.sum())
@@ -132,8 +131,8 @@ def pretraining_images(
     left_out = _left_out(kept)
     if len(left_out):
         progress.say(f"{len(left_out)} of {total} images cannot be used and are left out")
-    hashes = sorted(str(name) for each in kept for name in content_hashes(each, cache, progress))
-    return PretrainingImages(tuple(parts), sha256_of_json(hashes), left_out)
+    hashes = [str(name) for each in kept for name in content_hashes(each, cache, progress)]
+    return PretrainingImages(tuple(parts), sha256_of_json(sorted(hashes)), sha256_of_json(hashes), left_out)
 
 
 def _reasons(

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-from safetensors.torch import save_file
-from torch import Tensor
 
 from ...foundation.files import new_file, sha256_of_file
 from ...foundation.settings import read_toml, validated
 from ..encoder import Encoder
 from ..loading import DESCRIPTION
 from ..method import Method
-from ..saving import save_encoder
+from ..saving import save_encoder, write_tensors
 from ..zoo_entry import ZooEntry
 from .folder import CHECKPOINT, IMAGES, SETTINGS
 from .starting import METHOD_WEIGHTS
@@ -118,13 +116,7 @@ def _write_method(path: Path, method: Method) -> None:
     state = {name: value for name, value in method.state_dict().items() if not name.startswith(_ENCODER)}
     if not state:
         return
-    with new_file(path) as beside:
-        save_file({name: _plain(value) for name, value in state.items()}, beside)
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """safetensors refuses tensors that share memory or are not contiguous (channels-last weights are not)."""
-    return tensor.detach().cpu().clone().contiguous()
+    write_tensors(path, state)
 
 
 def _write_description(path: Path, encoder: Encoder, story: Story, sha256: str) -> None:

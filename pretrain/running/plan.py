@@ -9,13 +9,15 @@ from typing import Any
 
 from ...data.views import Views
 from ...foundation.errors import UserError
+from ...foundation.registry import included_code
 from ...training.device import resolve_device
 from ...training.torchrun import is_first_process, process_count
 from ..initialisation import private_randomness
 from ..method import Method, Shape
 from ..method_card import MethodCard, methods
+from ..saving import refuse_unwritable
 from ..watching.watch import Watch
-from .folder import FolderState, refuse_taken
+from .folder import FolderState, refuse_other, refuse_taken, state_for_others
 from .settings import PretrainingSettings, pretraining_settings
 from .starting import Start, random_start, start_from
 
@@ -92,6 +94,19 @@ class Plan:
         with private_randomness(self.request.seed):
             return self.kind(start.encoder, self.settings.method, self.shape).train()
 
+    def identity(self, method: Method) -> dict[str, Any]:
+        """Dotted key -> value, JSON-ready, of what decides the weights and is known before an image is read."""
+        request, meta = self.request, method.encoder.meta
+        return {
+            "method": request.method,
+            "method_code": included_code(method) or "",
+            "arch": meta.arch,
+            "seed": request.seed,
+            "init": meta.sha256 if request.init else "",
+            "processes": self.processes,
+            **self.settings.lasting,
+        }
+
     def views(self) -> Views:
         """What is made of each image."""
         return Views(self.settings.views.preset, self.settings.image_size)
@@ -102,10 +117,11 @@ def make_plan(request: Request) -> Plan:
 
     Raises:
         UserError: an unknown method or architecture, settings out of range or that do not fit each other, an encoder
-            that the method cannot take, or an output folder that is taken.
+            that the method cannot take, or an output folder that is taken or holds another pretraining.
     """
     source = methods.get(request.method)
-    state = refuse_taken(request.out, request.resume) if is_first_process() else FolderState.unfinished
+    first = is_first_process()
+    state = refuse_taken(request.out, request.resume) if first else state_for_others(request.out)
     kind = source.load()
     settings = pretraining_settings(request.method, source.card, kind, request.values, request.where)
     processes = process_count(settings.training.devices)
@@ -120,12 +136,16 @@ def make_plan(request: Request) -> Plan:
     Watch(settings.watch)
     start = plan.start()
     _refuse_encoder(request.method, source.card, start)
-    plan.build(start)
+    method = plan.build(start)
+    if first and state is not FolderState.new:
+        refuse_other(request.out, plan.identity(method))
     return plan
 
 
 def _refuse_encoder(name: str, card: MethodCard, start: Start) -> None:
     encoder = start.encoder
+    # Hours later it could not be kept.
+    refuse_unwritable(encoder.meta)
     lacking = {
         "stages": not encoder.has_stages and "feature maps at strides 2 to 32",
         "blocks": encoder.blocks is None and "parts that can be run one after another",

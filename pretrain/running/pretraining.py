@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ...data.parallel import cores
+from ...data.preprocessing import PREPROCESSING_VERSION
+from ...data.views.views import VIEWS_VERSION
 from ...foundation.errors import UserError
 from ...foundation.progress import Progress, SilentProgress
 from ...training.batch_norm import synchronise
@@ -65,20 +67,19 @@ class Prepared:
 
     def identity(self) -> dict[str, Any]:
         """Dotted key -> value, JSON-ready, of all that decides the weights."""
-        request, settings, meta = self.plan.request, self.plan.settings, self.start.encoder.meta
+        settings, meta = self.plan.settings, self.start.encoder.meta
         device = resolve_device(settings.training.device)
         return {
-            "method": request.method,
-            "arch": meta.arch,
-            "seed": request.seed,
-            "init": meta.sha256 if request.init else "",
+            **self.plan.identity(self.method),
             "init_parts": ", ".join(self.taken),
             "images": len(self.images),
             "images_sha256": self.images.sha256,
+            "images_order": self.images.order,
             "mean": list(meta.mean),
             "std": list(meta.std),
             "precision": resolve_precision(settings.training.precision, device),
-            **settings.lasting,
+            "preprocessing_version": PREPROCESSING_VERSION,
+            "views_version": VIEWS_VERSION,
         }
 
 
@@ -202,6 +203,8 @@ def _train(prepared: Prepared, stop: Any, progress: Progress) -> History:
         title=f"pretraining {request.title}",
         checkpoint=request.out / CHECKPOINT,
         checkpoint_after=settings.checkpoint_seconds,
+        # Another one here is a fault that a new beginning would write over.
+        checkpoint_must_fit=True,
         after_step=after_step,
         observer=Watch(
             settings.watch,

@@ -21,7 +21,7 @@ M = TypeVar("M", bound=MethodSettings)
 # The batch that learning rates of cards with `per_256` are for.
 _REFERENCE_BATCH = 256
 # Settings that change nothing about the weights: another value does not stop a pretraining from being resumed.
-WITHOUT_EFFECT = ("checkpoint_seconds", "views.threads", "watch.")
+WITHOUT_EFFECT = ("checkpoint_seconds", "unreadable_limit", "views.threads", "watch.")
 
 
 class ViewSettings(Settings):

@@ -15,6 +15,7 @@ from ...data.keys import fold
 from ...data.views import Views
 from ...foundation.errors import UserError
 from ...training.data_loader import BatchLoader
+from .pixels import pixels_of
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,6 @@ class ViewBatches:
         """
         return self._loader(epoch)(epoch, first)
 
-    def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """The images of `rows` as they lie in the caches: uint8 [B, C, C]."""
-        if len(self.images) == 1:
-            return self.images[0].batch(rows)
-        size = self.images[0].size
-        found = np.empty((len(rows), size, size), dtype=np.uint8)
-        ends = np.cumsum([len(each) for each in self.images])
-        which = np.searchsorted(ends, rows, side="right")
-        for number in np.unique(which).tolist():
-            mine = which == number
-            dataset = self.images[number]
-            found[mine] = dataset.batch(rows[mine] - (ends[number] - len(dataset)))
-        return found
-
     def _loader(self, epoch: int) -> BatchLoader:
         return BatchLoader(
             partial(self._prepare, epoch),
@@ -106,5 +93,5 @@ class ViewBatches:
     def _prepare(self, epoch: int, rows: np.ndarray, generator: np.random.Generator) -> dict[str, Tensor]:
         # The views draw by key, so that they do not depend on the batch; the generator is the batch's.
         del generator
-        found = self.views(self.pixels(rows), fold(self.seed, epoch, rows))
+        found = self.views(pixels_of(self.images, rows), fold(self.seed, epoch, rows))
         return {**{name: torch.from_numpy(array) for name, array in found.items()}, "index": torch.from_numpy(rows)}

@@ -87,7 +87,7 @@ def test_a_run_without_the_file_says_what_is_missing_and_runs_when_it_is_in_plac
         assert part in message
     added = run("encoders", "add", "chess_ifa", moco)
     assert f"chess_ifa: {place}" in added.stdout
-    assert f"SHA-256 {sha256_of_file(moco)}: its authors publish none" in added.stdout
+    assert f"SHA-256 {sha256_of_file(moco)}: its authors publish no hash" in added.stdout
     assert place.read_bytes() == moco.read_bytes()
     planned = run(*asked, *data)
     assert planned.exit_code == 0
@@ -118,10 +118,10 @@ def test_names_without_a_file_are_refused(run: Run, moco: Path) -> None:
 def test_another_hash_is_used_with_a_warning(run: Run, tmp_path: Path) -> None:
     torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "mine.pth")
     added = run("encoders", "add", "resnet18_imagenet", "mine.pth")
-    assert "WARNING: not the published file (f37072fd)" in added.stdout
+    assert "WARNING: not the published file (SHA-256 f37072fd)" in added.stdout
     assert load_encoder("resnet18_imagenet").meta.unverified
     looked = run("encoders", "inspect", "mine.pth", "--like", "resnet18_imagenet")
-    assert "ANOTHER hash: f37072fd" in looked.stdout
+    assert "ANOTHER hash: SHA-256 f37072fd" in looked.stdout
 
 
 def test_a_file_that_is_there_is_replaced_only_when_asked(run: Run, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_pretrained_folder_is_an_encoder_and_a_start(said: Said, tmp_path: Pat
     assert code == 0, err
     assert "besides the encoder taken: " in err
     assert (tmp_path / "second" / "encoder.toml").exists()
-    code, out, _ = said("--method", "moco_v2", *SMALL, "--out", "first", "--resume")
+    code, out, _ = said(*start[:-2], "--out", "first", "--resume")
     assert (code, out) == (0, "first: finished; nothing to do\n")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxrbench.bench.pretraining_data import training_data
+from cxrbench.bench.pretraining_data import split_entries, training_data
 from cxrbench.data import load
 from cxrbench.data.phantom.dataset import write_phantom_dataset
 from cxrbench.foundation.errors import RefusedError, UserError
@@ -87,6 +87,7 @@ def test_datasets_that_share_nothing_are_said_to(kermany: Path, tmp_path: Path) 
         ("a,,b", "an entry is empty"),
         ("nowhere", "nowhere: no such file or folder"),
         ("chexpert=nowhere", "no folder nowhere"),
+        ("n" * 300, "no such file or folder"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(data: str, words: str, tmp_path: Path) -> None:
@@ -98,3 +99,52 @@ def test_what_cannot_be_read_is_one_line(data: str, words: str, tmp_path: Path) 
 def test_against_needs_a_dataset_with_a_test_set(kermany: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--against mine: write DATASET=FOLDER"):
         read("phantom:n=20,size=32", tmp_path, "mine")
+
+
+def test_test_images_are_found_from_above_from_inside_by_absolute_paths_and_through_links(
+    kermany: Path, tmp_path: Path
+) -> None:
+    files = sorted(kermany.rglob("test/*/*.jpeg"))
+    above = tmp_path / "all"
+    (above / "one").mkdir(parents=True)
+    shutil.copytree(kermany, above / "two" / "deeper" / "chest_xray")
+    links = tmp_path / "links"
+    links.mkdir()
+    for number, path in enumerate(files):
+        (links / f"scan{number}.jpeg").symlink_to(path)
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(f"{path.parent}/../{path.parent.name}//{path.name}" for path in files))
+    inside = next(kermany.rglob("test"))
+    alias = tmp_path / "alias"
+    alias.symlink_to(inside)
+    for place in (above, links, listed, inside, inside / "NORMAL", alias):
+        with pytest.raises(RefusedError, match="are the test images of pediatric_pneumonia"):
+            read(str(place), tmp_path)
+
+
+def test_phantoms_in_a_list_of_absolute_paths_are_known_as_such(tmp_path: Path) -> None:
+    write_phantom_dataset("chexpert", tmp_path / "a" / "b" / "c", 20, 32, 1, rib_free=False)
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(map(str, sorted((tmp_path / "a").rglob("train/**/*.jpg")))))
+    (radiographs,) = read(str(listed), tmp_path).radiographs
+    assert radiographs.synthetic
+
+
+def test_a_copy_without_its_test_images_is_none_with_unreadable_ones(tmp_path: Path) -> None:
+    root = tmp_path / "nih"
+    write_phantom_dataset("nih14", root, 60, 32, 1, rib_free=False)
+    samples = load("nih14", root).samples
+    test = samples[samples["split"] == "test"]
+    for path in test["path"]:
+        (root / path).unlink()
+    train = samples[samples["split"] == "train"]
+    (root / train["path"].iloc[0]).unlink()
+    (radiographs,) = read(f"nih14={root}", tmp_path).radiographs
+    assert len(radiographs) == len(train) - 1
+    assert radiographs.left_out is not None
+    assert radiographs.left_out["sample_id"].tolist() == [train["sample_id"].iloc[0]]
+
+
+def test_several_to_compare_with_may_be_phantoms() -> None:
+    text = "chexpert=phantom:n=40,size=32,nih14=/data/nih"
+    assert split_entries(text) == ["chexpert=phantom:n=40,size=32", "nih14=/data/nih"]

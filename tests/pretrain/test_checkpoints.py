@@ -64,7 +64,9 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(tmp_path: Path, as_
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
         (b"", "empty"),
         (b"PK\x03\x04 not really", "no readable checkpoint"),
-        (b"\x80\x02 no pickle", "no readable checkpoint"),
+        (b"<!-- saved page --><html>", "web page"),
+        (b"\x80\x02 no pickle", "a pickle that torch.save did not write"),
+        (pickle.dumps({"a": 1}, protocol=5), "a pickle that torch.save did not write"),
         (b"\x10\x00\x00\x00\x00\x00\x00\x00{broken", "no readable checkpoint"),
     ],
 )
@@ -86,6 +88,22 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str):
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path):
     assert "No such file" in _refusal(tmp_path / "absent.pth")
     assert "cannot be read" in _refusal(tmp_path)
+
+
+def test_a_program_of_torchscript_is_refused(tmp_path: Path):
+    path = tmp_path / "script.pt"
+    torch.jit.trace(nn.Conv2d(1, 1, 1), torch.zeros(1, 1, 4, 4)).save(path)  # type: ignore[union-attr]
+    assert "TorchScript program" in _refusal(path)
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path: Path):
+    path = tmp_path / "weights.safetensors"
+    for pad in range(1000):
+        save_file({"a": torch.ones(2)}, path, metadata={"pad": "x" * pad})
+        if path.read_bytes()[:2] == b"\x80\x02":
+            break
+    assert path.read_bytes()[:2] == b"\x80\x02"
+    assert torch.equal(read_tensors(path)["a"], torch.ones(2))
 
 
 def test_a_whole_module_is_refused(tmp_path: Path):

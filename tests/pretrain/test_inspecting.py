@@ -38,6 +38,10 @@ def _trained(mean: tuple[float, ...], std: tuple[float, ...]) -> nn.Module:
     images = phantom_batch(96).flip(3) ** 1.2
     with torch.no_grad():
         network.train()((images - torch.tensor(mean).view(-1, 1, 1)) / torch.tensor(std).view(-1, 1, 1))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.num_batches_tracked is not None:
+            # One batch that counts whole stands for a long training.
+            module.num_batches_tracked.fill_(1000)
     return network.eval()
 
 
@@ -70,6 +74,17 @@ def test_the_port_that_multiplies_first_is_recognised() -> None:
     check = check_normalisation(network, (0.658,), (0.221,), 96)
     assert check.layers[0].contrast == pytest.approx(1 / 255, rel=0.3)
     assert "normalisation of pixels in [0, 255] fits" in check.warning
+
+
+def test_a_few_steps_of_training_do_not_make_the_check_speak() -> None:
+    torch.manual_seed(0)
+    network = build_network("resnet18", 1).train()
+    with torch.no_grad():
+        for _ in range(4):
+            network((phantom_batch(64) - 0.5) / 0.5)
+    check = check_normalisation(network.eval(), (0.5,), (0.5,), 64)
+    assert check.reason == "its running statistics saw 4 batches and are still partly as initialised"
+    assert check.warning == ""
 
 
 def test_networks_without_statistics_say_why_nothing_can_be_told() -> None:

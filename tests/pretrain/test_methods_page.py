@@ -102,3 +102,15 @@ def test_a_section_has_equation_settings_and_differences() -> None:
     assert "| `training.lr` | `3e-5 for 256 images` | † ours: tried |\n" in section
     assert "| `training.epochs` | `300` | not stated |\n" in section
     assert section.endswith("Paper and released code:\n\n- The paper sums.\n- The code divides.\n\n")
+
+
+def test_the_table_has_the_whole_loss_and_the_terms_that_it_names() -> None:
+    def equations(name: str) -> list[str]:
+        rows = (line for line in page(own_methods()).splitlines() if line.startswith(f"| [`{name}`](#{name})"))
+        return next(rows).split(" | ")[1].split("<br>")
+
+    assert [line.split(" = ")[0] for line in equations("moco_v2")] == ["`L", "`L_con", "`IFA_t"]
+    assert len(equations("dira")) == 2
+    assert equations("dira")[1].startswith("`+ 0.01")
+    assert len(equations("byol")) == 2
+    assert len(equations("vicreg")) == 1

@@ -98,3 +98,15 @@ def test_folders_that_are_no_encoders_are_refused(folder: Path, tmp_path: Path) 
     odd.mkdir()
     with pytest.raises(UserError, match="give the folder's encoder a name: --encoder mine="):
         load_encoder(str(odd))
+
+
+def test_the_weights_of_a_folder_bring_its_list_of_images_with_them(folder: Path) -> None:
+    (folder / "images.txt").write_text("00000001_000.png\n")
+    digest = sha256_of_file(folder / "encoder.safetensors")
+    more = 'contamination = ["nih14"]\npretraining_images = "images.txt"'
+    (folder / "encoder.toml").write_text(DESCRIPTION.format(sha256=digest, more=more))
+    meta = load_encoder(f"mine={folder / 'encoder.safetensors'}").meta
+    assert (meta.name, meta.contamination, meta.mean) == ("mine", ("nih14",), (0.4, 0.4, 0.4))
+    assert meta.pretraining_images == str(folder / "images.txt")
+    (folder / "encoder.safetensors").rename(folder / "other.safetensors")
+    assert load_encoder(f"mine={folder / 'other.safetensors'}").meta.contamination == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,16 @@ def test_the_whole_hash_and_its_beginning_are_both_accepted(tmp_path: Path):
     for published in (digest, digest[:8], ""):
         wanted = WeightsFile(file="weights.pth", sha256=published, address=ADDRESS)
         assert require_weights(wanted, tmp_path, "imagenet") == FoundWeights(path)
+
+
+def test_an_md5_is_compared_where_that_is_what_is_published(tmp_path: Path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"weights")
+    digest = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
+    assert require_weights(WeightsFile(file=path.name, md5=digest[:8]), tmp_path, "moco") == FoundWeights(path)
+    other = WeightsFile(file=path.name, md5="a04e12f8", address=ADDRESS)
+    assert "unverified: its MD5 begins with" in require_weights(other, tmp_path, "moco").doubt
+    assert "MD5 begins with a04e12f8" in how_to_get(other, tmp_path)
 
 
 def test_another_file_of_that_name_is_found_with_a_doubt(tmp_path: Path):

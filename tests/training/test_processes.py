@@ -51,11 +51,13 @@ class SpreadOfWeights(nn.Module):
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does() -> None:
+def test_two_processes_learn_what_one_does(capfd: pytest.CaptureFixture[str]) -> None:
     loader = BatchLoader(Line(), 16, 8, seed=0)
     networks = [nn.Linear(1, 1) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
     history = fit(networks[0], squared, loader, 2, TWO, seed=0, validate=SpreadOfWeights())
+    # Fabric tells of ports and process groups otherwise.
+    assert "distributed" not in capfd.readouterr().err
     alone = fit(networks[1], squared, loader, 2, TWO.model_copy(update={"devices": 1}), seed=0)
     assert [row["validation_spread"] for row in history.rows] == [0, 0, 0]
     assert [row["validation_log_loss"] for row in history.rows] == [2, 2, 2]

@@ -333,3 +333,18 @@ def test_observer_is_told_what_happened(whole: tuple[History, dict[str, Tensor],
 def test_term_called_as_a_column_is_an_error() -> None:
     with pytest.raises(ValueError, match="called lr"):
         trained(loss=lambda module, batch: module(batch) | {"lr": torch.ones(())})
+
+
+@pytest.mark.parametrize("fault", ["cut", "other settings"])
+def test_a_checkpoint_that_must_fit_is_refused_and_kept_where_it_does_not(fault: str, tmp_path: Path) -> None:
+    file = tmp_path / "training.pt"
+    trained(checkpoint=file, checkpoint_every_steps=2)
+    words, accumulate = "is of a training with other settings; name another folder", 2
+    if fault == "cut":
+        file.write_bytes(file.read_bytes()[:-500])
+        words, accumulate = "cannot be read", 1
+    before = file.read_bytes()
+    with pytest.raises(UserError, match=words) as error:
+        trained(accumulate, checkpoint=file, checkpoint_must_fit=True)
+    assert "\n" not in str(error.value)
+    assert file.read_bytes() == before

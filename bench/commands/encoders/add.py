@@ -28,7 +28,7 @@ def add(
     from ....foundation.files import expanded, sha256_of_file
     from ....foundation.registry import include as include_file
     from ....pretrain.building import load_from_file
-    from ....pretrain.weights_files import default_weights
+    from ....pretrain.weights_files import default_weights, doubt_of
     from ....pretrain.zoo_entry import ZooEntry
 
     for each in include or []:
@@ -42,8 +42,7 @@ def add(
     _put(name, file, place, replace)
     typer.echo(f"{name}: {place}")
     typer.echo(f"  {encoder.meta.arch}, {encoder.meta.weights}")
-    digest = sha256_of_file(place)
-    typer.echo(f"  SHA-256 {digest}: {_judged(wanted, digest)}")
+    typer.echo(f"  SHA-256 {sha256_of_file(place)}: {_judged(wanted, doubt_of(wanted, place))}")
     typer.echo(f"  look at it with: cxrbench encoders inspect {place} --like {name}")
 
 
@@ -79,10 +78,11 @@ def _put(name: str, file: Path, place: Path, replace: bool) -> None:
         shutil.copyfile(file, beside)
 
 
-def _judged(wanted: WeightsFile, digest: str) -> str:
+def _judged(wanted: WeightsFile, doubt: str) -> str:
     """What the hash says."""
-    if not wanted.sha256:
-        return "its authors publish none, so nothing can say whether this is their file"
-    if digest.startswith(wanted.sha256):
+    kind, known = wanted.published
+    if not kind:
+        return "its authors publish no hash, so nothing can say whether this is their file"
+    if not doubt:
         return "the published file"
-    return f"WARNING: not the published file ({wanted.sha256}); it is used, and its records are marked unverified"
+    return f"WARNING: not the published file ({kind} {known}); it is used, and its records are marked unverified"

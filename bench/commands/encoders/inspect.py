@@ -96,13 +96,16 @@ def _file_and_entry(path: Path, like: str | None) -> tuple[Path, ZooEntry | None
 
 def _published(found: Inspection, entry: ZooEntry | None) -> list[tuple[str, str]]:
     """What is known of the hash that its authors publish."""
+    from ....pretrain.weights_files import doubt_of
+
     if entry is None or entry.weights is None:
         return []
-    wanted = entry.weights.sha256
-    if not wanted:
+    kind, known = entry.weights.published
+    if not kind:
         return [("published", "no hash, so nothing can say whether this is the file of the authors")]
-    same = found.sha256.startswith(wanted)
-    return [("published", "the same hash" if same else f"ANOTHER hash: {wanted}; records would be marked unverified")]
+    other = doubt_of(entry.weights, found.path)
+    words = f"ANOTHER hash: {kind} {known}; records would be marked unverified" if other else f"the same hash ({kind})"
+    return [("published", words)]
 
 
 def _print_file(found: Inspection, published: list[tuple[str, str]], console: Console) -> None:

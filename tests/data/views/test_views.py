@@ -12,7 +12,9 @@ import pytest
 from cxrbench.data.augmentation import Augmentation
 from cxrbench.data.keys import fold
 from cxrbench.data.views import TRANSFORMS, VIEW_PRESETS, Views
+from cxrbench.data.views.cropping import draw_places
 from cxrbench.data.views.presets import PRESETS
+from cxrbench.data.views.shading import draw_shades
 from cxrbench.foundation.errors import UserError
 
 SIZE = 48
@@ -32,7 +34,7 @@ def keys() -> np.ndarray:
 
 
 def test_there_is_a_preset_for_every_method_of_the_papers() -> None:
-    named = {"ifa", "moco", "simclr", "byol", "barlow_twins", "vicreg", "mlvicx", *CLEAN}
+    named = {"ifa", "moco", "inter_moco", "simclr", "byol", "barlow_twins", "vicreg", "mlvicx", *CLEAN}
     assert named == set(VIEW_PRESETS)
     assert all(VIEW_PRESETS.values())
 
@@ -189,3 +191,26 @@ def test_names_of_presets_are_known_without_heavy_libraries() -> None:
         "print([name for name in ('cv2', 'torch', 'pandas', 'albumentations') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_views_whose_maps_are_compared_position_by_position_keep_positions(
+    images: np.ndarray, keys: np.ndarray
+) -> None:
+    for preset in ("ifa", "inter_moco"):
+        assert PRESETS[preset].one.area is None
+        assert PRESETS[preset].one.flip == 0
+    drawn = draw_places(PRESETS["inter_moco"].one, fold(0, np.arange(2000)), SIZE)
+    assert (drawn.boxes == [0, 0, SIZE, SIZE]).all()
+    assert -30 <= drawn.degrees.min() < -29
+    assert 29 < drawn.degrees.max() <= 30
+    # Blurred by 0.1 to 2 pixels at its 512.
+    assert draw_shades(PRESETS["inter_moco"].one, fold(0, np.arange(2000)), 512).sigma.max() == pytest.approx(
+        2, abs=0.01
+    )
+    # The middle of an image stays in the middle of both views.
+    spot = np.zeros((1, 49, 49), np.uint8)
+    spot[0, 22:27, 22:27] = 255
+    for view in Views("inter_moco", 49)(spot, np.array([3])).values():
+        row, column = np.unravel_index(view[0].astype(int).argmax(), view[0].shape)
+        assert abs(row - 24) <= 3
+        assert abs(column - 24) <= 3

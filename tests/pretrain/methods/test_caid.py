@@ -103,7 +103,7 @@ def test_batch_normalisation_of_the_decoder_takes_groups():
 def test_other_views_are_refused():
     views = batch()
     del views["clean_one"]
-    with pytest.raises(UserError, match=r"clean_one.*set views to caid"):
+    with pytest.raises(UserError, match=r"clean_one.*set views\.preset=caid"):
         made()(views)
 
 

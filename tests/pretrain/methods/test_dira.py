@@ -100,5 +100,5 @@ def test_before_the_game_it_is_caid():
 def test_other_views_are_refused():
     views = batch()
     del views["clean_one"]
-    with pytest.raises(UserError, match=r"clean_one.*set views to dira"):
+    with pytest.raises(UserError, match=r"clean_one.*set views\.preset=dira"):
         made()(views)

@@ -16,6 +16,7 @@ from cxrbench.pretrain.method import Shape, images
 from cxrbench.pretrain.methods.moco_v2 import MocoV2, MocoV2Settings
 
 from ..method_cases import batch, build
+from ..tiny_encoder import tiny_encoder
 from .gradients import assert_same_gradients
 
 
@@ -202,3 +203,15 @@ def test_a_single_layer_head_and_lightnings_names_are_known():
     assert torch.equal(found["head.layers.0.weight"], tensors["model.encoder_q.fc.weight"])
     assert "key_head.layers.0.bias" in found
     assert MocoV2.state_from({"conv1.weight": torch.zeros(1)}) == {}
+
+
+def test_the_trained_encoder_is_saved_as_a_plain_one():
+    """Normalising in groups is the method's; weights, names and evaluation are those of any encoder."""
+    method = built(group_size=2)
+    method(batch())
+    plain = tiny_encoder(seed=1)
+    plain.load_state_dict(method.encoder.state_dict())
+    x = images(batch()["one"])
+    with torch.no_grad():
+        assert torch.equal(plain.eval()(x), method.encoder.eval()(x))
+    assert plain.network.parts[0][1].running_mean.abs().max() > 0  # type: ignore[index,union-attr]

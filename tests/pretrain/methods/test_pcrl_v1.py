@@ -167,7 +167,7 @@ def test_shuffled_groups_come_back_in_order():
 def test_other_views_are_refused(name):
     views = batch()
     del views[name]
-    with pytest.raises(UserError, match=rf"{name}.*set views to pcrl_v1"):
+    with pytest.raises(UserError, match=rf"{name}.*set views\.preset=pcrl_v1"):
         build("pcrl_v1")(views)
 
 

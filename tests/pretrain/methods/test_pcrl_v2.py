@@ -176,7 +176,7 @@ def test_layers_of_the_heads():
 def test_other_views_are_refused(name):
     views = batch()
     del views[name]
-    with pytest.raises(UserError, match=rf"{name}.*set views to pcrl_v2"):
+    with pytest.raises(UserError, match=rf"{name}.*set views\.preset=pcrl_v2"):
         single()(views)
 
 

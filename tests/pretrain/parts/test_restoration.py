@@ -129,7 +129,7 @@ def test_decoder_takes_five_maps():
 
 
 def test_missing_view_names_the_preset():
-    with pytest.raises(UserError, match=r"'clean_one'.*set views to caid"):
+    with pytest.raises(UserError, match=r"'clean_one'.*set views\.preset=caid"):
         required_view({"one": torch.zeros(1)}, "clean_one", "caid")
 
 

@@ -8,12 +8,14 @@ import os
 import pickle
 import signal
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from cxrbench.data import Radiographs
 from cxrbench.foundation.errors import UserError
@@ -335,3 +337,53 @@ def test_what_several_processes_get_can_be_sent_to_them(
     synchronised = any(isinstance(each, SynchronisedBatchNorm) for each in given["network"].modules())
     assert synchronised != own
     assert prepared.plan.shape.processes == 2
+
+
+def test_a_damaged_checkpoint_is_named_and_neither_begun_again_nor_written_over(
+    tmp_path: Path, radiographs: Radiographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "cut"
+    with monkeypatch.context() as patch:
+        at_step(patch, 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(StoppedError):
+            pretrained(request_of("simsiam", out), radiographs, cache)
+    file, log = out / "checkpoint.pt", (out / "log.csv").read_bytes()
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"checkpoint\.pt cannot be read \(\w+\); put back a copy of it"):
+        pretrained(request_of("simsiam", out, resume=True), radiographs, cache)
+    assert len(file.read_bytes()) == 5000
+    assert (out / "log.csv").read_bytes() == log
+
+
+def test_a_finished_folder_of_another_pretraining_is_not_taken_for_this_one(
+    tmp_path: Path, radiographs: Radiographs, cache: Path
+) -> None:
+    out = pretrained(request_of("simsiam", tmp_path / "a"), radiographs, cache).out
+    assert make_plan(request_of("simsiam", out, resume=True)).state == "finished"
+    with pytest.raises(UserError, match='holds another pretraining: method is "byol", there "simsiam"'):
+        make_plan(request_of("byol", out, resume=True))
+
+
+def test_images_in_another_order_are_another_pretraining(tmp_path: Path, radiographs: Radiographs, cache: Path) -> None:
+    half = np.arange(IMAGES) < IMAGES // 2
+    parts = [radiographs.where(half), radiographs.where(~half)]
+    plan = make_plan(request_of("simsiam", tmp_path / "a"))
+    one, other = (prepare(plan, each, cache, SilentProgress()).identity() for each in (parts, parts[::-1]))
+    assert {key for key in one if one[key] != other[key]} == {"images_order"}
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_the_checkpoint(
+    tmp_path: Path, radiographs: Radiographs, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_of("simsiam", tmp_path / "a", values={"checkpoint_seconds": 0})
+
+    def full(*arguments: Any, **more: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cxrbench.pretrain.saving.save_file", full)
+        with pytest.raises(UserError, match="No space left on device; free some space"):
+            pretrained(request, radiographs, cache)
+    assert not (request.out / "encoder.toml").exists()
+    pretrained(replace(request, resume=True), radiographs, cache)
+    assert {each.name for each in request.out.iterdir()} == WHOLE

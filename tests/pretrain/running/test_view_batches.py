@@ -16,6 +16,7 @@ from cxrbench.data.radiographs import Radiographs
 from cxrbench.data.resumable_array import fill
 from cxrbench.data.views import Views
 from cxrbench.foundation.errors import UserError
+from cxrbench.pretrain.running.pixels import pixels_of
 from cxrbench.pretrain.running.view_batches import ViewBatches
 
 SIZE = 16
@@ -51,8 +52,8 @@ def test_rows_count_through_all_datasets(several: tuple[Images, ...]) -> None:
     found = batches(several)
     assert found.n_images == 42
     rows = np.array([41, 0, 12, 13, 17, 18, 13])
-    np.testing.assert_array_equal(found.pixels(rows), whole[rows])
-    np.testing.assert_array_equal(batches(several[:1]).pixels(rows[1:3]), whole[rows[1:3]])
+    np.testing.assert_array_equal(pixels_of(found.images, rows), whole[rows])
+    np.testing.assert_array_equal(pixels_of(batches(several[:1]).images, rows[1:3]), whole[rows[1:3]])
 
 
 def test_a_batch_is_the_views_of_its_rows_by_seed_epoch_and_row(several: tuple[Images, ...]) -> None:
