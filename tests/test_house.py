@@ -25,7 +25,10 @@ LONG_FILES: dict[str, str] = {}
 NAMELESS = {"utils", "util", "helpers", "helper", "misc", "common"}
 
 # What takes seconds to import and is not needed to say what there is.
-HEAVY = ("torch", "torchvision", "lightning_fabric", "timm", "pandas", "albumentations", "cv2", "sklearn", "matplotlib", "lightly")
+HEAVY = (
+    *("torch", "torchvision", "lightning_fabric", "timm", "lightly"),
+    *("pandas", "albumentations", "cv2", "sklearn", "matplotlib"),
+)
 
 TEXT = {".py", ".toml", ".md", ".txt", ".yml", ".yaml", ".cff", ".csv", ".json", ""}
 MACHINE_PATH = re.compile(r"(?<![\w.:/<>-])/(?:work|tmp|root|home|Users|mnt|scratch)/")

@@ -31,7 +31,7 @@ def main() -> None:
     for fraction in sorted({fraction for _, fraction in scores}):
         rows = [scores[key] for key in sorted(scores) if key[1] == fraction]
         difference = np.array([np.mean(row[one]) - np.mean(row[other]) for row in rows])
-        p = stats.ttest_1samp(difference, 0).pvalue
+        p = float(stats.ttest_1samp(difference, 0)[1])  # type: ignore[index]
         each = " ".join(f"{value:+.4f}" for value in difference)
         mean, sd = difference.mean(), difference.std(ddof=1)
         print(f"{fraction:>4g} %  {mean:+.4f} ± {sd:.4f}  ({each})  paired t: p {p:.2f}")
