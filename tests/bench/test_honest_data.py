@@ -136,7 +136,7 @@ def test_weights_of_another_hash_are_noted_and_mark_the_record_and_the_table(
     (tmp_path / "mine.toml").write_text(described.format(more=weights))
     ran = cli("run", "--encoder", "mine=mine.toml", "--task", "nih14", "--data", nih, *FROZEN, "--cache", cache)
     assert ran.returncode == 0, ran.stderr
-    assert "note: mine: mine.pth (bare names; left out: fc (2)); unverified" in " ".join(ran.stderr.split())
+    assert "WARNING: mine: mine.pth (bare names; left out: fc (2)); unverified" in " ".join(ran.stderr.split())
     (record,) = Store(tmp_path / "cxrbench-results").records()
     assert record.unverified
     assert "that of the published file with 0123456789ab" in record.weights["weights"]
