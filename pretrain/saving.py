@@ -67,8 +67,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: dict[str, st
     # safetensors refuses tensors that share memory or are not contiguous (channels-last weights are not).
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with new_file(path) as beside:
+        # safetensors lets nobody else read what it writes; this is the mode that other files get.
+        beside.touch()
+        mode = beside.stat().st_mode
         try:
             save_file(plain, beside, metadata=about)
+            beside.chmod(mode & 0o7777)
         except SafetensorError as error:
             # It hides the system's error in its words.
             found = re.search(r"os error (\d+)", str(error))

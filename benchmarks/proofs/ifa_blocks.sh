@@ -12,5 +12,5 @@ for block in 1 2 3 4; do
     rows+=(--row "CheSS+IFA block $block=block_$block")
 done
 run ifa_blocks "$encoders" --task chexpert --data "$PHANTOM" --fractions 100 "${FINETUNE[@]}" \
-    --set training.epochs=6
+    --set training.epochs=4
 "$CXRBENCH" table ifa-5 --store "$PROOF/ifa_blocks" "${rows[@]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..loading import DESCRIPTION
 from ..method import Method
 from ..saving import save_encoder, write_tensors
 from ..zoo_entry import ZooEntry
-from .folder import CHECKPOINT, IMAGES, SETTINGS
+from .folder import CHECKPOINT, IMAGES
 from .starting import METHOD_WEIGHTS
 
 if TYPE_CHECKING:
@@ -74,10 +73,6 @@ def write_output(out: Path, method: Method, story: Story) -> None:
     encoder.meta = replace(encoder.meta, contamination=story.contamination)
     _write_method(out / METHOD_WEIGHTS, method)
     save_encoder(encoder, out / WEIGHTS, trained_on=story.trained_on, licence=story.licence)
-    for name in (METHOD_WEIGHTS, WEIGHTS):
-        if (out / name).exists():
-            # safetensors lets nobody else read what it writes.
-            shutil.copymode(out / SETTINGS, out / name)
     _write_description(out / DESCRIPTION, encoder, story, sha256_of_file(out / WEIGHTS))
     (out / CHECKPOINT).unlink(missing_ok=True)
 
@@ -92,7 +87,9 @@ def write_image_names(out: Path, names: Iterable[str]) -> None:
 def write_untrained(out: Path, entry: ZooEntry) -> None:
     """Describe the same network with random weights: what the pretrained one is fairly compared with."""
     document = tomlkit.document()
-    document.add(tomlkit.comment("The network as it was before: compare with --encoder scratch=FOLDER/untrained.toml"))
+    document.add(
+        tomlkit.comment("The network as it was before: compare with --encoder untrained=FOLDER/untrained.toml")
+    )
     for key, value in entry.model_dump(mode="json", exclude_defaults=True).items():
         document.add(key, tomlkit.item(value))
     with new_file(out / UNTRAINED) as beside:

@@ -252,6 +252,8 @@ def _refuse_few(n: int, settings: PretrainingSettings[Any]) -> None:
 
 def _say_what_is_gone_on_with(prepared: Prepared, progress: Progress) -> None:
     request = prepared.plan.request
+    if request.resume and prepared.plan.state is FolderState.new and is_first_process():
+        progress.say(f"{request.out}: nothing there to go on with, so it begins")
     if prepared.plan.state is FolderState.unfinished and is_first_process():
         there = (request.out / CHECKPOINT).is_file()
         words = "going on from its checkpoint" if there else "no checkpoint was written yet, so it begins again"

@@ -97,7 +97,7 @@ def start_from(init: str, arch: str | None, method: str, kind: type[Method], giv
         tensors, notes = _of_a_checkpoint(init, method, kind) if folder is None else _of_a_folder(folder, init, method)
     if arch is not None and arch != encoder.meta.arch:
         raise UserError(f"--init {init} is a {encoder.meta.arch}, not a {arch}; leave out --arch")
-    words = f"{encoder.meta.name}: {encoder.meta.weights} (SHA-256 {encoder.meta.sha256[:12]})"
+    words = f"{encoder.meta.name}: {encoder.meta.weights} (SHA-256 of its tensors {encoder.meta.sha256[:12]}...)"
     return Start(init, encoder, words, tensors, tuple(notes))
 
 

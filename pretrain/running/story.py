@@ -45,7 +45,7 @@ def _table(prepared: Prepared, audit: Sequence[str], provenance: Mapping[str, An
         "images_sha256": images.sha256,
         "datasets": images.datasets,
         "synthetic": images.synthetic,
-        "left_out": len(images.left_out),
+        "unreadable": len(images.left_out),
         "start": prepared.start.words,
         "audit": list(audit),
         "settings": plan.settings.model_dump(mode="json"),

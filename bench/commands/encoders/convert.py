@@ -32,7 +32,7 @@ def convert(
     ] = None,
     include: IncludeOption = None,
 ) -> None:
-    """Write the backbone of FILE, without head and optimiser, with its architecture and normalisation beside it.
+    """Write the backbone of FILE, without head and optimiser, as one file that says its architecture and normalisation.
 
     `--encoder NAME=OUT` then needs to be told nothing else, and any program that reads safetensors can use it.
     """
