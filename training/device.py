@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..foundation.errors import UserError
+from .fabric import DDPStrategy, Fabric
 from .torchrun import devices_and_machines, started_by_torchrun
 
 Device = Literal["cpu", "cuda"]

@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 from torch import Tensor
 
 from ..foundation.progress import Progress
 from .device import images_channels_last
+from .fabric import Fabric, _FabricModule, _FabricOptimizer
 from .job import Job
 from .loss_watch import LossWatch
 from .observer import StepReport

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import distributed as dist
 from torch import nn
 
@@ -17,6 +16,7 @@ from ..foundation.progress import Progress
 from .agreement import Agreement
 from .checkpoint import read_checkpoint, write_checkpoint
 from .epoch import Epoch, SoFar, state_of, steps_per_epoch
+from .fabric import Fabric
 from .job import Job
 from .loss_watch import NotFiniteLossError
 from .observer import StepReport

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ..foundation.errors import UserError
 from ..foundation.progress import LineProgress, Progress, SilentProgress
 from .best import weights_of
+from .fabric import Fabric
 from .history import History
 from .job import Job, SharedBatches
 from .loss_watch import NotFiniteLossError

@@ -8,14 +8,13 @@ from itertools import islice
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricOptimizer
 
 from ..foundation.progress import Progress
 from .batch_norm import RunningStatistics
 from .best import Best
 from .device import channels_last, quiet_fabric
 from .epoch import Epoch, SoFar, steps_per_epoch
+from .fabric import Fabric, _FabricOptimizer
 from .history import History
 from .job import Batches, Job, SharedBatches
 from .keeper import Keeper
