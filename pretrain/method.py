@@ -57,6 +57,9 @@ class Method(nn.Module, ABC):
         shape: sizes of batches and images.
 
     Attributes:
+        views: names of the views that a batch must have.
+        own_batch_norm: whether batch normalisation is the method's own affair; else several processes share theirs.
+        negatives: whether the loss tells an image from others, and so pushes their embeddings apart.
         watched: the embedding [B, D] of this process's share of the last batch, detached, by which a collapse is
             noticed: what the loss compares (projections), not normalised. None before the first batch.
 
@@ -65,6 +68,9 @@ class Method(nn.Module, ABC):
     """
 
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
+    views: ClassVar[tuple[str, ...]] = ("one", "two")
+    own_batch_norm: ClassVar[bool] = False
+    negatives: ClassVar[bool] = False
 
     def __init__(self, encoder: Encoder, settings: MethodSettings, shape: Shape):
         super().__init__()

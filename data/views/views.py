@@ -93,8 +93,18 @@ class Views:
             jobs.append(job)
             found["local"] = job.out.reshape(len(images), preset.local_views, self.local_size, self.local_size)
         self._work(jobs, len(images))
-        order = ("one", "two", "clean_one", "clean_two", "local", "transform_one", "transform_two")
-        return {name: found[name] for name in order if name in found}
+        return {name: found[name] for name in self.names}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a call gives, in order."""
+        preset = PRESETS[self.preset]
+        return (
+            *("one", "two"),
+            *(("clean_one", "clean_two") if preset.clean else ()),
+            *(("local",) if preset.local is not None else ()),
+            *(("transform_one", "transform_two") if preset.flags else ()),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Views, (self.preset, self.size, self.threads)

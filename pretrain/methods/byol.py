@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ..encoder import Encoder
 from ..method import Method, MethodSettings, Shape, images, stated
-from ..parts.batch_size_check import refuse_batch_of_one
 from ..parts.full_precision import full_precision
 from ..parts.momentum import cosine_momentum, follow, momentum_copy
+from ..parts.requirements import refuse_batch_of_one
 
 
 class BYOLSettings(MethodSettings):

@@ -12,7 +12,8 @@ from ..encoder import Encoder
 from ..method import Shape, images, stated
 from ..parts.grouped_batch_norm import normalise_in_groups
 from ..parts.momentum_contrast import MomentumContrast, MomentumContrastSettings
-from ..parts.restoration import Restorer, require_maps, required_view, restoration_loss
+from ..parts.requirements import required_view
+from ..parts.restoration import Restorer, require_maps, restoration_loss
 
 _CODE = "DiRA's released code, by the same authors; mode dir is CAiD"
 
@@ -51,6 +52,7 @@ class CAiD(MomentumContrast):
     """
 
     Settings = CAiDSettings
+    views = ("one", "two", "clean_one")
     settings: CAiDSettings
     # The views that a batch must hold.
     preset: ClassVar[str] = "caid"

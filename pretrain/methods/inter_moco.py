@@ -16,8 +16,8 @@ from ..encoder import Encoder
 from ..method import Shape, stated
 from ..parts.full_precision import full_precision
 from ..parts.grouped_batch_norm import normalise_in_groups
-from ..parts.ifa import require_stages
 from ..parts.momentum_contrast import Contrasted, MomentumContrast, MomentumContrastSettings
+from ..parts.requirements import require_stages
 
 BLOCKS = (1, 2, 3, 4)
 # Side of the pooled map after each block, for the squared distance.
@@ -79,7 +79,7 @@ class InterMoco(MomentumContrast):
     settings: InterMocoSettings
 
     def __init__(self, encoder: Encoder, settings: InterMocoSettings, shape: Shape):
-        require_stages(encoder, "inter_moco")
+        require_stages(encoder, "inter_moco needs feature maps after blocks 1 to 4")
         super().__init__(encoder, settings, shape, _head(encoder.meta.dim, settings))
         self.projections = nn.ModuleDict()
         if settings.intermediate == "barlow_twins":

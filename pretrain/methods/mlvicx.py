@@ -12,11 +12,11 @@ from ...foundation.errors import UserError
 from ...training.gathering import gathered
 from ..encoder import Encoder
 from ..method import Method, MethodSettings, Shape, images, stated
-from ..parts.batch_size_check import refuse_batch_of_one
 from ..parts.context_bottleneck import ContextBottleneck
 from ..parts.full_precision import full_precision
 from ..parts.mlvicx_checkpoint import parts_of_checkpoint
 from ..parts.multi_level_embedding import MultiLevelEmbedding
+from ..parts.requirements import refuse_batch_of_one
 from ..parts.variance_covariance import VarianceCovarianceLoss
 
 LAST = 4

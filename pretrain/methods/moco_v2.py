@@ -8,8 +8,9 @@ from torch import Tensor
 
 from ..encoder import Encoder
 from ..method import Shape, ours, stated
-from ..parts.ifa import IfaTerms, ifa_blocks, require_stages, weighted_ifa
+from ..parts.ifa import NEEDS_STAGES, IfaTerms, ifa_blocks, weighted_ifa
 from ..parts.momentum_contrast import MomentumContrast, MomentumContrastSettings
+from ..parts.requirements import require_stages
 
 _CODE = "MoCo v2's and CheSS' released code"
 
@@ -52,7 +53,7 @@ class MocoV2(MomentumContrast):
 
     def __init__(self, encoder: Encoder, settings: MocoV2Settings, shape: Shape):
         if settings.ifa:
-            require_stages(encoder, "IFA")
+            require_stages(encoder, NEEDS_STAGES)
         super().__init__(encoder, settings, shape)
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,8 @@ from ..parts.contrast import info_nce
 from ..parts.full_precision import full_precision
 from ..parts.grouped_batch_norm import normalise_in_groups
 from ..parts.momentum_contrast import MomentumContrast, MomentumContrastSettings
-from ..parts.restoration import Restorer, require_maps, required_view, restoration_loss
+from ..parts.requirements import required_view
+from ..parts.restoration import Restorer, require_maps, restoration_loss
 from ..parts.shared_draws import shared_uniform
 
 _CODE = "released code (Luchixiang/PCRL)"
@@ -79,6 +80,7 @@ class PCRLv1(MomentumContrast):
     """
 
     Settings = PCRLv1Settings
+    views = ("one", "two", "clean_one", "clean_two", "transform_one", "transform_two")
     settings: PCRLv1Settings
 
     def __init__(self, encoder: Encoder, settings: PCRLv1Settings, shape: Shape):

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from ..encoder import Encoder
 from ..method import Method, MethodSettings, Shape, images, stated
-from ..parts.batch_size_check import refuse_batch_of_one
 from ..parts.full_precision import full_precision
-from ..parts.restoration import LEVELS, Restorer, draw_decoder, require_maps, required_view, restoration_loss
+from ..parts.requirements import refuse_batch_of_one, required_view
+from ..parts.restoration import LEVELS, Restorer, draw_decoder, require_maps, restoration_loss
 from ..parts.shared_draws import shared_uniform
 
 _CODE = "released code (RL4M/PCRLv2)"
@@ -68,6 +68,7 @@ class PCRLv2(Method):
     """
 
     Settings = PCRLv2Settings
+    views = ("one", "two", "clean_one", "local")
     beta: Tensor
 
     def __init__(self, encoder: Encoder, settings: PCRLv2Settings, shape: Shape):

@@ -12,9 +12,9 @@ from torch import Tensor
 from ...training.gathering import gathered
 from ..encoder import Encoder
 from ..method import Method, MethodSettings, Shape, images, ours, stated
-from ..parts.batch_size_check import refuse_batch_of_one
 from ..parts.full_precision import full_precision
-from ..parts.ifa import IfaTerms, ifa_blocks, require_stages, weighted_ifa
+from ..parts.ifa import NEEDS_STAGES, IfaTerms, ifa_blocks, weighted_ifa
+from ..parts.requirements import refuse_batch_of_one, require_stages
 
 
 class SimCLRSettings(MethodSettings):
@@ -50,13 +50,14 @@ class SimCLR(Method):
     """
 
     Settings = SimCLRSettings
+    negatives = True
     settings: SimCLRSettings
 
     def __init__(self, encoder: Encoder, settings: SimCLRSettings, shape: Shape):
         super().__init__(encoder, settings, shape)
         refuse_batch_of_one("simclr", shape)
         if settings.ifa:
-            require_stages(encoder, "IFA")
+            require_stages(encoder, NEEDS_STAGES)
         width = encoder.meta.dim
         self.head = SimCLRProjectionHead(width, settings.hidden or width, settings.dim)
         self.contrast = NTXentLoss(settings.temperature)

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...training.gathering import gathered
 from ..encoder import Encoder
 from ..method import Method, MethodSettings, Shape, images, stated
-from ..parts.batch_size_check import refuse_batch_of_one
 from ..parts.full_precision import full_precision
+from ..parts.requirements import refuse_batch_of_one
 from ..parts.variance_covariance import VarianceCovarianceLoss
 
 

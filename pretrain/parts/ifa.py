@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BeforeValidator, Field
@@ -11,9 +11,6 @@ from torch import Tensor
 
 from ...foundation.errors import UserError
 from ...foundation.settings import Settings
-
-if TYPE_CHECKING:
-    from ..encoder import Encoder
 
 BLOCKS = (1, 2, 3, 4)
 
@@ -85,6 +82,8 @@ def _any_form(given: Any) -> tuple[IfaTerm, ...]:
     return _each_once(tuple(term for part in parts for term in _terms_of(part)))
 
 
+# What an encoder must have for the loss: see `requirements.require_stages`.
+NEEDS_STAGES = "IFA needs feature maps after blocks 1 to 4"
 # A setting that holds terms: takes the text form too, and the number of a block.
 IfaTerms = Annotated[tuple[IfaTerm, ...], BeforeValidator(_any_form)]
 
@@ -109,15 +108,6 @@ def weighted_ifa(
     }
     total = torch.stack([weight * value for weight, value in each.values()]).sum()
     return total, {name: value.detach() for name, (_, value) in each.items()}
-
-
-def require_stages(encoder: Encoder, what: str) -> None:
-    """Raises UserError, naming `what` needs them, where the encoder has no feature maps."""
-    if not encoder.has_stages:
-        raise UserError(
-            f"{what} needs feature maps after blocks 1 to 4, which {encoder.meta.arch} has not; "
-            "take a ResNet or another convolutional architecture"
-        )
 
 
 def _terms_of(part: Any) -> tuple[IfaTerm, ...]:

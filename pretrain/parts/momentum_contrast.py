@@ -76,6 +76,7 @@ class MomentumContrast(Method):
 
     # Groups of images are normalised apart, on purpose: not over all processes.
     own_batch_norm = True
+    negatives = True
 
     def __init__(
         self, encoder: Encoder, settings: MomentumContrastSettings, shape: Shape, head: nn.Module | None = None

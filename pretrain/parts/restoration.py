@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...foundation.errors import UserError
 from ..encoder import Encoder
+from .requirements import require_stages
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -130,22 +130,8 @@ def restoration_loss(restored: Tensor, clean: Tensor) -> Tensor:
 
 
 def require_maps(encoder: Encoder, method: str) -> None:
-    """Raises UserError, naming `method`, where the encoder has no maps for a decoder to start from."""
-    if not encoder.has_stages:
-        raise UserError(
-            f"{method} restores images from maps at strides 2 to 32, which {encoder.meta.arch} has not; "
-            "take a ResNet or another convolutional architecture"
-        )
-
-
-def required_view(batch: Mapping[str, Tensor], name: str, preset: str) -> Tensor:
-    """View `name` of a batch. Raises UserError that names the preset of augmentations which makes it."""
-    if name not in batch:
-        raise UserError(
-            f"this method needs the view {name!r}, which the chosen augmentations do not make; "
-            f"set views.preset={preset}"
-        )
-    return batch[name]
+    """Raise UserError, naming `method`, where the encoder has no maps for a decoder to start from."""
+    require_stages(encoder, f"{method} restores images from maps at strides 2 to 32")
 
 
 def _double_convolution(before: int, after: int) -> nn.Sequential:

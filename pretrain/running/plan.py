@@ -132,7 +132,7 @@ def make_plan(request: Request) -> Plan:
             f"set a multiple of {processes}"
         )
     resolve_device(settings.training.device)
-    plan.views()
+    _refuse_views(plan)
     Watch(settings.watch)
     start = plan.start()
     _refuse_encoder(request.method, source.card, start)
@@ -140,6 +140,16 @@ def make_plan(request: Request) -> Plan:
     if first and state is not FolderState.new:
         refuse_other(request.out, plan.identity(method))
     return plan
+
+
+def _refuse_views(plan: Plan) -> None:
+    views = plan.views()
+    missing = [name for name in plan.kind.views if name not in views.names]
+    if missing:
+        raise UserError(
+            f"method {plan.request.method} needs the view {missing[0]!r}, which views.preset = {views.preset} does not "
+            f"make; leave out --set views.preset, or set views.preset={plan.card.views}"
+        )
 
 
 def _refuse_encoder(name: str, card: MethodCard, start: Start) -> None:

@@ -190,7 +190,7 @@ def _train(prepared: Prepared, stop: Any, progress: Progress) -> History:
         workers=_threads(settings, plan.processes),
     )
     network: nn.Module = method
-    if plan.processes > 1 and not getattr(plan.kind, "own_batch_norm", False):
+    if plan.processes > 1 and not plan.kind.own_batch_norm:
         network = synchronise(method)
     return fit(
         network=network,

@@ -16,7 +16,6 @@ from ...foundation.settings import Settings
 from ...training.gathering import rank
 from ...training.observer import StepReport
 from ..method import Method, ours
-from ..parts.contrast import Contrast
 from .collapse import Spread, spread
 from .collapse_judge import FEATURES, PROJECTIONS, CollapseJudge
 from .feature_tap import FeatureTap
@@ -175,7 +174,7 @@ class Watch:
         found = {name: spread(each) for name, each in embeddings.items() if each is not None}
         row.add(found)
         self._spreads |= found
-        warning = self._judge.look(row.step, found, _has_negatives(method))
+        warning = self._judge.look(row.step, found, method.negatives)
         if warning and not self._quiet:
             print(warning, file=sys.stderr, flush=True)
         self._note = self._words(row)
@@ -216,10 +215,3 @@ class Watch:
         words += [self._waiting] if self._waiting else []
         words += [f"probe AUC {self._auc:.3f}"] if self._auc is not None else []
         return ", ".join(words)
-
-
-def _has_negatives(method: Method) -> bool:
-    """Whether its loss tells an image from others, and so pushes their embeddings apart."""
-    from lightly.loss import NTXentLoss
-
-    return any(isinstance(module, Contrast | NTXentLoss) for module in method.modules())

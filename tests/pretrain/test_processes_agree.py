@@ -41,6 +41,8 @@ class BarlowToy(nn.Module):
     L = sum_i (1 - C_ii)^2 + 0.005 sum_{i != j} C_ij^2,  C = Z1^T Z2 / B, Z standardised over the batch.
     """
 
+    own_batch_norm = False
+
     def __init__(self, gather: Any):
         super().__init__()
         self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 16), nn.BatchNorm1d(16), nn.ReLU())
@@ -83,7 +85,7 @@ def trained(case: str) -> dict[str, Tensor]:
     """Losses, gradients and final state of a few plain steps, this process doing its share; equal on all."""
     processes = world_size()
     network = network_of(case, processes)
-    if processes > 1 and not getattr(network, "own_batch_norm", False):
+    if processes > 1 and not network.own_batch_norm:
         synchronise(network)
     module = DistributedDataParallel(network, broadcast_buffers=False) if processes > 1 else network
     statistics = RunningStatistics(network)

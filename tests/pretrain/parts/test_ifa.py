@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,7 @@ from torch.nn import functional as F
 import cxrbench.pretrain
 from cxrbench.foundation.errors import UserError
 from cxrbench.pretrain.method import MethodSettings, ours
-from cxrbench.pretrain.parts.ifa import IfaTerm, IfaTerms, ifa_loss, ifa_terms, require_stages, weighted_ifa
-
-from ..tiny_encoder import tiny_encoder
+from cxrbench.pretrain.parts.ifa import IfaTerm, IfaTerms, ifa_loss, ifa_terms, weighted_ifa
 
 RELEASED = (IfaTerm(block=1, target=0.3), IfaTerm(block=4, target=1.0))
 
@@ -200,10 +197,3 @@ def test_released_code_takes_the_cosine_of_normalised_maps_against_constants():
         cosines = np.stack([(one * two).sum(0) for one, two in zip(a, b, strict=True)])
         expected += np.abs(np.full_like(cosines, goal) - cosines).mean()
     assert weighted_ifa(ifa_terms("ifa_released"), q, p)[0].item() == pytest.approx(expected, abs=1e-12)
-
-
-def test_encoders_without_stages_are_refused():
-    require_stages(tiny_encoder(), "IFA")
-    flat: Any = SimpleNamespace(has_stages=False, meta=SimpleNamespace(arch="timm:vit_tiny_patch16_224"))
-    with pytest.raises(UserError, match="IFA needs feature maps after blocks 1 to 4, which timm:vit_tiny"):
-        require_stages(flat, "IFA")

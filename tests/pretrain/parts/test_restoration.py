@@ -15,7 +15,6 @@ from cxrbench.pretrain.parts.restoration import (
     draw_decoder,
     level_widths,
     require_maps,
-    required_view,
     restoration_loss,
 )
 
@@ -126,11 +125,6 @@ def test_restoration_loss_refuses_other_shapes():
 def test_decoder_takes_five_maps():
     with pytest.raises(ValueError, match="5 maps, not 3"):
         Decoder((4, 8, 8))
-
-
-def test_missing_view_names_the_preset():
-    with pytest.raises(UserError, match=r"'clean_one'.*set views\.preset=caid"):
-        required_view({"one": torch.zeros(1)}, "clean_one", "caid")
 
 
 def test_encoder_without_maps_is_refused():

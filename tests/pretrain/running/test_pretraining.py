@@ -275,6 +275,7 @@ def test_what_cannot_work_is_said_before_an_image_is_read(tmp_path: Path) -> Non
         ({"values": {"training.batchsize": 4}}, "did you mean 'training.batch_size'?"),
         ({"values": {"training.lr": -1}}, "--set: training.lr"),
         ({"values": {"views.preset": "mocco"}}, "unknown preset of views 'mocco'; did you mean 'moco'?"),
+        ({"method": "caid", "values": {"views.preset": "moco"}}, "caid needs the view 'clean_one', which views.preset"),
         ({"method": "mlvicx", **vgg}, "which timm:vit_tiny_patch16_224 has not"),
         ({"method": "simsiam", "values": {"training.device": "cuda"}}, "no CUDA GPU"),
         ({"init": "no_such_encoder"}, "no_such_encoder"),
