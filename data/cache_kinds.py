@@ -135,6 +135,29 @@ class _Table(CacheKind):
             yield path.stat().st_size, ""
 
 
+class _Network(CacheKind):
+    """A safetensors file of a trial's trained network, named by the trial's fingerprint; half of it is a checkpoint."""
+
+    has_checksums = False
+
+    def key(self, path: Path) -> tuple[str, bool] | None:
+        half = re.fullmatch(r"\.([0-9a-f]{16})\.ckpt", path.name)
+        return (f"{half[1]}.safetensors", True) if half and path.is_file() else super().key(path)
+
+    def _is_whole(self, path: Path) -> bool:
+        return bool(re.fullmatch(r"[0-9a-f]{16}\.safetensors", path.name)) and path.is_file()
+
+    def about(self, path: Path) -> str:
+        from safetensors import SafetensorError, safe_open
+
+        with (
+            suppress(OSError, ValueError, KeyError, TypeError, SafetensorError),
+            safe_open(path, framework="np") as file,
+        ):
+            return str(json.loads(file.metadata()["cxrbench"])["trial"])
+        return ""
+
+
 _ARRAY, _TABLE = _Array(), _Table()
 # Folder of the cache -> what lies there.
 CACHE_KINDS: dict[str, CacheKind] = {
@@ -144,5 +167,7 @@ CACHE_KINDS: dict[str, CacheKind] = {
     "audit": _ARRAY,
     "content_hashes": _TABLE,
     "dicom_headers": _TABLE,
+    "image_sizes": _TABLE,
+    "networks": _Network(),
     "readable": _TABLE,
 }

@@ -22,8 +22,10 @@ def check_dataset(name: str, source: Source, root: Path) -> Radiographs:
     for word in ("title", "licence", "citation"):
         assert getattr(source.card, word).strip(), f"{name}: no {word} on its card"
     assert source.name == name, f"{name}: registered under another name than its own, {source.name}"
-    assert source.labels, f"{name}: no labels"
     radiographs = load(name, root)
+    assert radiographs.labels, f"{name}: no labels"
+    same = not source.labels or radiographs.labels == source.labels
+    assert same, f"{name}: labels {radiographs.labels}, the source says {source.labels}"
     _check_samples(name, radiographs)
     _check_labels(name, radiographs)
     again = load(name, root)

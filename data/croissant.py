@@ -82,6 +82,7 @@ _ABOUT = {
     "label": "the finding that the box or mask shows",
     "height": "of the original image in pixels",
     "width": "of the original image in pixels",
+    "crowd": "whether the box is drawn around several things at once",
     "counts": "COCO's uncompressed run lengths down the columns, beginning with zeros",
 }
 _LABEL = "1 present, 0 absent, -1 uncertain, empty not stated; between 0 and 1 the share of the readers who saw it"

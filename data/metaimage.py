@@ -53,6 +53,11 @@ def read_metaimage(data: bytes) -> np.ndarray:
     return _as_grey(np.frombuffer(pixels, kind).reshape(shape).astype(kind.newbyteorder("=")))
 
 
+def metaimage_size(data: bytes) -> tuple[int, int]:
+    """Height and width from the first 64 KiB of a .mha file, where its header lies. Raises DamagedError."""
+    return _shape(_header(data)[0])
+
+
 def metaimage_bytes(pixels: np.ndarray, compressed: bool = True) -> bytes:
     """The bytes of a .mha file with the grey image `pixels`, uint8, uint16 or int16 [H, W]."""
     kinds = {np.dtype(code): name for name, code in reversed(_KINDS.items())}

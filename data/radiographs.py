@@ -35,7 +35,8 @@ class Radiographs:
         layout: which of the dataset's layouts lay there, in words.
         synthetic: True for phantoms; every record, table and figure says so.
         notes: what a reader of results must know (a partial copy, which file is the test set).
-        boxes: sample_id, label, x1, y1, x2, y2 in original pixels, or None.
+        boxes: sample_id, label, x1, y1, x2, y2 in original pixels, or None. Where there is a bool column `crowd`, a box
+            with True is drawn around several things of a kind at once (COCO's iscrowd).
         masks: sample_id, label, height, width, counts (COCO RLE, `run_lengths.counts_to_text`), or None.
         left_out: sample_id and reason of the images that the user went on without, or None.
         splits: who trains, validates and tests where a file says it and no task draws, or None.

@@ -28,6 +28,7 @@ class Source(ABC):
 
     name: ClassVar[str]
     card: ClassVar[DatasetCard]
+    # Empty where the user's own files name them: then only what `read` returns knows.
     labels: ClassVar[tuple[str, ...]]
     exclusive: ClassVar[bool]
     # Whether the dataset says who tests; else `held_out` does, and the card counts all images together.

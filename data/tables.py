@@ -129,13 +129,18 @@ def located(root: Path, paths: pd.Series, where: Path, ids: pd.Series, problems:
     A path that leads out of `root` is one of `problems` (`path outside the dataset`) and empty too.
     """
     paths = paths.fillna("")
-    outside = paths.str.contains(_OUTSIDE, regex=True).to_numpy(dtype=bool)
+    outside = leads_outside(paths)
     for at in np.flatnonzero(outside).tolist():
         what = f"{paths.iloc[at]!r} leads out of the dataset's folder"
         problems.add("path outside the dataset", at_row(where, paths.index[at]), what, ids.iloc[at])
     paths = paths.mask(outside, "") if outside.any() else paths
     absent = missing_files(root, paths)
     return paths.mask(absent, "") if absent.any() else paths
+
+
+def leads_outside(paths: pd.Series) -> np.ndarray:
+    """Which of `paths` are absolute, or go up: bool [N]."""
+    return paths.str.contains(_OUTSIDE, regex=True).to_numpy(dtype=bool)
 
 
 def missing_files(root: Path, paths: pd.Series) -> np.ndarray:

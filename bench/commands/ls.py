@@ -97,6 +97,7 @@ def _print_datasets(console: Console) -> None:
     for name in datasets.names():
         source = datasets.get(name)
         labels = f"{len(source.labels)} {'classes' if source.exclusive else 'labels'}: {', '.join(source.labels)}"
+        labels = labels if source.labels else "labels: the categories of your files"
         _print_entry(console, name, source.card.title, labels, source.card.licence)
 
 

@@ -68,10 +68,10 @@ def parse_label(text: str) -> list[Corners]:
     return boxes
 
 
-def clipped(box: Corners) -> Corners:
-    """`box` without what lies left of and above the image."""
+def clipped(box: Corners, width: float = math.inf, height: float = math.inf) -> Corners:
+    """`box` without what lies outside its image, of which only the upper and the left edge may be known."""
     x1, y1, x2, y2 = box
-    return max(x1, 0.0), max(y1, 0.0), x2, y2
+    return max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)
 
 
 def agree(boxes: list[Corners], label: list[Corners]) -> bool:

@@ -16,6 +16,7 @@ from ..dicom.headers import read_headers
 from ..image_folder import images_below
 from ..nih_mapping import NIH_COLUMN, nih_origin
 from ..phantom.case import PhantomCase, PhantomPlan
+from ..phantom.marker import is_phantom
 from ..radiographs import Radiographs
 from ..reading import Reading
 from ..run_lengths import counts_to_text
@@ -102,6 +103,9 @@ class SiimAcr(Source):
         marked = (_stated(rows) & (samples[label] == 1).to_numpy()[image]).to_numpy()
         rows, image = rows[marked], image[marked]
         height, width = _sizes(root, samples["path"].where(samples[label] == 1, ""), reading)
+        if not is_phantom(root):
+            right = _of_released_size(height, width, image, rows, table, reading)
+            rows, image = rows[right], image[right]
         found = merge_rows(rows["EncodedPixels"].tolist(), image, (height * width)[image])
         for at, what in sorted(found.faults.items()):
             what = f"the mask of {rows['ImageId'].iloc[at]}: {what}"
@@ -162,7 +166,10 @@ def _labels(rows: pd.DataFrame, ids: pd.Series, table: Path, reading: Reading) -
     extent = stated.groupby(rows["ImageId"], sort=False).agg(["min", "max"]).reindex(ids)
     both = (extent["min"] < extent["max"]).to_numpy()
     for name in ids[both]:
-        reading.problems.add("contradiction", table, f"{name} has a mask in one row and {EMPTY} in another", name)
+        here = stated[rows["ImageId"] == name]
+        marked = at_row(table, here.idxmax()).removeprefix(f"{table}, ")
+        what = f"{name} has {EMPTY} here and a mask in {marked}"
+        reading.problems.add("contradiction", at_row(table, here.idxmin()), what, name)
     unknown = both | is_among(ids, rows["ImageId"][blank]).to_numpy()
     return np.where(unknown, np.nan, extent["max"].to_numpy())
 
@@ -189,6 +196,19 @@ def _note_unused(root: Path, stage: _Stage, unused: pd.Series) -> list[str]:
     if len(unused):
         notes.append(f"{len(unused)} DICOM files have no row in {stage.table} and are left away")
     return notes
+
+
+def _of_released_size(
+    height: np.ndarray, width: np.ndarray, image: np.ndarray, rows: pd.DataFrame, table: Path, reading: Reading
+) -> np.ndarray:
+    """Which rows are about an image of the size that masks are drawn on: bool [N]; each other image is a problem."""
+    wrong = ((height != SIDE) | (width != SIDE))[image]
+    first = ~pd.Series(image).duplicated().to_numpy()
+    for at in np.flatnonzero(wrong & first).tolist():
+        name, number = str(rows["ImageId"].iloc[at]), image[at]
+        what = f"{name} has {width[number]} x {height[number]} pixels, its mask is drawn on {SIDE} x {SIDE}"
+        reading.problems.add("mask of another size", at_row(table, rows.index[at]), what, name)
+    return ~wrong
 
 
 def _sizes(root: Path, paths: pd.Series, reading: Reading) -> tuple[np.ndarray, np.ndarray]:

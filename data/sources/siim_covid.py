@@ -27,6 +27,10 @@ _STUDIES = "train_study_level.csv"
 _IMAGES = "train_image_level.csv"
 _IMAGE_COLUMNS = ("id", "boxes", "label", "StudyInstanceUID")
 _LEVELS = 3
+_ELEMENTS = ("PatientID", "Rows", "Columns")
+# A box drawn beyond the edge of its image is cut there; one by more than this share of the side, and by more than two
+# pixels, is of another image or size.
+_BEYOND, _BEYOND_PIXELS = 0.05, 2.0
 
 
 class SiimCovid(Source):
@@ -47,10 +51,11 @@ class SiimCovid(Source):
         tree = _find_tree(root)
         rows = _read_images(tree / _IMAGES, reading.problems)
         targets = self._study_labels(tree / _STUDIES, rows, reading.problems)
-        boxes, stated = _read_boxes(rows, tree / _IMAGES, reading.problems)
         above = tree.relative_to(root).as_posix()
         paths = _locate(tree, rows, "" if above == "." else f"{above}/")
-        patients = _patients(root, paths, rows, reading)
+        headers = read_headers(root, paths, _ELEMENTS, progress=reading.progress, cache=reading.cache)
+        boxes, stated = _read_boxes(rows.assign(**_sizes(headers)), tree / _IMAGES, reading.problems)
+        patients = _patients(root, paths, rows, headers, reading.problems)
         samples = pd.DataFrame(
             {
                 "sample_id": rows["image"],
@@ -144,26 +149,51 @@ def _read_images(path: Path, problems: Problems) -> pd.DataFrame:
 
 
 def _read_boxes(rows: pd.DataFrame, path: Path, problems: Problems) -> tuple[pd.DataFrame, np.ndarray]:
-    """Boxes from the literal, held against the label; and which images state any, even wrong ones: bool [N]."""
+    """Boxes from the literal, held against the label; and which images state any, even wrong ones: bool [N].
+
+    `rows` has `width` and `height` of each image, infinite where they are unknown.
+    """
     found: list[tuple[str, str, float, float, float, float]] = []
     literals = rows["boxes"].fillna("[]").str.strip()
     texts = rows["label"].fillna("")
-    for index, image, literal, text in zip(rows.index, rows["image"], literals, texts, strict=True):
+    sizes = rows[["width", "height"]].itertuples(index=False)
+    for index, image, literal, text, size in zip(rows.index, rows["image"], literals, texts, sizes, strict=True):
         where = at_row(path, index)
         try:
             boxes = _parsed(literal, text)
         except ValueError as error:
             problems.add("wrong box", where, f"{image}: {error}", image)
             continue
-        for x1, y1, x2, y2 in map(clipped, boxes):
-            if x2 > x1 and y2 > y1:
-                found.append((image, OPACITY, x1, y1, x2, y2))
+        for box in boxes:
+            kind, fault = _fault(box, *size)
+            if kind:
+                problems.add(kind, where, f"{image}: a box {fault}", image)
             else:
-                what = f"{image}: a box from ({x1:g}, {y1:g}) to ({x2:g}, {y2:g}) has no extent"
-                problems.add("box without extent", where, what, image)
+                found.append((image, OPACITY, *clipped(box, *size)))
     table = pd.DataFrame(found, columns=["sample_id", "label", "x1", "y1", "x2", "y2"])
     table = table.astype({"sample_id": "str", "label": "str", **dict.fromkeys(("x1", "y1", "x2", "y2"), np.float64)})
     return table, (literals != "[]").to_numpy() | texts.str.startswith(OPACITY).to_numpy()
+
+
+def _fault(box: Corners, width: float, height: float) -> tuple[str, str]:
+    """What is wrong with a box in an image of this size, in few words and in more, or nothing twice."""
+    x1, y1, x2, y2 = box
+    shown = f"from ({x1:g}, {y1:g}) to ({x2:g}, {y2:g})"
+    if x2 <= x1 or y2 <= y1:
+        return "box without extent", f"{shown} has no extent"
+    cut = clipped(box, width, height)
+    across, down = (max(_BEYOND * side, _BEYOND_PIXELS) for side in (width, height))
+    beyond = max(-x1, x2 - width) > across or max(-y1, y2 - height) > down
+    if beyond or cut[2] <= cut[0] or cut[3] <= cut[1]:
+        size = f" of {width:g} x {height:g} pixels" if np.isfinite(width) else ""
+        return "box outside its image", f"{shown} lies outside its image{size}"
+    return "", ""
+
+
+def _sizes(headers: pd.DataFrame) -> dict[str, pd.Series]:
+    """Width and height of the images, infinite where a file is not there or states none."""
+    numbers = headers[["Columns", "Rows"]].apply(pd.to_numeric, errors="coerce").fillna(np.inf)
+    return {"width": numbers["Columns"], "height": numbers["Rows"]}
 
 
 def _parsed(literal: str, text: str) -> list[Corners]:
@@ -205,13 +235,12 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _patients(root: Path, paths: pd.Series, rows: pd.DataFrame, reading: Reading) -> pd.Series:
+def _patients(root: Path, paths: pd.Series, rows: pd.DataFrame, headers: pd.DataFrame, problems: Problems) -> pd.Series:
     """PatientID of each image; where it is unknown (each but a missing file a problem), of its study, or the study."""
-    headers = read_headers(root, paths, ("PatientID",), progress=reading.progress, cache=reading.cache)
     patients = headers["PatientID"]
     for index in rows.index[patients.isna() & (paths != "")]:
         what = headers[UNREADABLE][index] or "states no PatientID, so that its patient is unknown"
-        reading.problems.add("no patient", str(root / paths[index]), what, rows["image"][index])
+        problems.add("no patient", str(root / paths[index]), what, rows["image"][index])
     of_study = patients.groupby(rows["study"]).transform("first")
     return patients.fillna(of_study).fillna(rows["study"])
 

@@ -11,6 +11,7 @@ from cxrbench.data.image_reading import read_image
 from cxrbench.data.phantom.case import FINDINGS
 from cxrbench.data.phantom.dataset import write_phantom_dataset
 from cxrbench.data.phantom.dicom_file import write_dicom
+from cxrbench.data.phantom.marker import MARKER, PhantomMark, write_marker
 from cxrbench.data.problems import Problems
 from cxrbench.data.reading import Reading
 from cxrbench.data.run_lengths import counts_from_text, mask_of
@@ -30,7 +31,13 @@ ROWS = f"""ImageId, EncodedPixels
 """
 
 
+def mark_as_made_up(root: Path) -> None:
+    """The real images have 1024 x 1024 pixels; a phantom's may have any size."""
+    write_marker(root, PhantomMark("siim_acr", 4, 4, 0, 1))
+
+
 def lay_out(root: Path, size: tuple[int, int] = (4, 3)) -> Path:
+    mark_as_made_up(root)
     (root / "train-rle.csv").write_text(ROWS)
     for number, name in enumerate((FIRST, SECOND, THIRD, FOURTH)):
         path = root / "dicom-images-train" / f"1.2.{number}" / f"1.3.{number}" / f"{name}.dcm"
@@ -39,6 +46,7 @@ def lay_out(root: Path, size: tuple[int, int] = (4, 3)) -> Path:
 
 
 def lay_out_second_stage(root: Path) -> Path:
+    mark_as_made_up(root)
     (root / "stage_2_train.csv").write_text("ImageId,EncodedPixels\nID_8aeab6dc4,-1\nID_2b9f2d1a7,0 12\n")
     (root / "stage_2_images").mkdir()
     for name in ("ID_8aeab6dc4", "ID_2b9f2d1a7", "ID_0011fe81e", "ID_003206608", "ID_ffffffff0"):
@@ -141,7 +149,7 @@ def test_what_makes_the_folder_unreadable_is_named_in_one_line(tmp_path: Path, c
         (edit("10 2", "10 0"), "wrong mask", "its runs hold no pixel", THIRD),
         (edit("10 2", "-1 2"), "wrong mask", "'-1 2' is not pairs of whole numbers", THIRD),
         (edit("10 2", ""), "unknown label", f"row 5: EncodedPixels of {THIRD} is blank", THIRD),
-        (edit("1 3", "-1"), "contradiction", f"{SECOND} has a mask in one row and -1 in another", SECOND),
+        (edit("1 3", "-1"), "contradiction", f"row 3: {SECOND} has -1 here and a mask in row 4", SECOND),
         (edit(f"{FOURTH},", ","), "no image named", "row 6: ImageId is blank", ""),
     ],
 )
@@ -170,6 +178,20 @@ def test_a_mask_that_is_too_large_for_a_smaller_copy_is_a_problem(tmp_path: Path
     assert problems.counts() == {"wrong mask": 2}
     assert found.masks is not None
     assert len(found.masks) == 0
+
+
+def test_a_mask_of_another_size_than_its_image_is_a_problem(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / MARKER).unlink()
+    problems = Problems()
+    found = read(tmp_path, problems)
+    assert [str(problem) for problem in problems] == [
+        f"{tmp_path}/train-rle.csv, row 3: {SECOND} has 3 x 4 pixels, its mask is drawn on 1024 x 1024",
+        f"{tmp_path}/train-rle.csv, row 5: {THIRD} has 3 x 4 pixels, its mask is drawn on 1024 x 1024",
+    ]
+    assert found.masks is not None
+    assert len(found.masks) == 0
+    assert load("siim_acr", tmp_path, skip_unreadable=True).samples["sample_id"].tolist() == [FIRST, FOURTH]
 
 
 def test_a_row_without_a_file_has_an_empty_path_and_the_released_size(tmp_path: Path) -> None:

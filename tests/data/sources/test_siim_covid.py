@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import ast
 import re
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from cxrbench.data.card import read_card
 from cxrbench.data.conformance import check_dataset
@@ -23,12 +19,12 @@ from cxrbench.data.phantom.dataset import write_phantom_dataset
 from cxrbench.data.phantom.dicom_file import write_dicom
 from cxrbench.data.reading import Reading
 from cxrbench.data.source import datasets, load
-from cxrbench.data.sources._siim_covid_boxes import agree, parse_boxes, parse_label
 from cxrbench.data.sources._siim_covid_phantom import patient_name
 from cxrbench.data.sources.siim_covid import SiimCovid
 from cxrbench.foundation.errors import UserError
 
-PIXELS = np.arange(12, dtype=np.uint16).reshape(3, 4)
+# Of 500 x 500 pixels, for the boxes below.
+PIXELS = np.arange(250_000, dtype=np.uint16).reshape(500, 500)
 STUDY_HEADER = "id,Negative for Pneumonia,Typical Appearance,Indeterminate Appearance,Atypical Appearance"
 IMAGE_HEADER = "id,boxes,label,StudyInstanceUID"
 # One image with boxes and its siblings without, a negative study, and an atypical one without boxes.
@@ -177,7 +173,28 @@ GOOD_LABEL = "opacity 1 1 2 4 6"
             box_row("[{'x': 5, 'y': 2, 'width': -3, 'height': 4}]", "opacity 1 5 2 2 6"),
             STUDIES,
             "box without extent",
-            r"row 2: a+: a box from \(5, 2\) to \(2, 6\)",
+            r"row 2: a+: a box from \(5, 2\) to \(2, 6\) has no extent",
+            [BOXED],
+        ),
+        (
+            box_row("[{'x': 490, 'y': 2, 'width': 36, 'height': 4}]", "opacity 1 490 2 526 6"),
+            STUDIES,
+            "box outside its image",
+            r"row 2: a+: a box from \(490, 2\) to \(526, 6\) lies outside its image of 500 x 500 pixels",
+            [BOXED],
+        ),
+        (
+            box_row("[{'x': 2, 'y': 501, 'width': 3, 'height': 4}]", "opacity 1 2 501 5 505"),
+            STUDIES,
+            "box outside its image",
+            r"row 2: a+: a box from \(2, 501\) to \(5, 505\) lies outside its image",
+            [BOXED],
+        ),
+        (
+            box_row("[{'x': -40, 'y': 5, 'width': 100, 'height': 4}]", "opacity 1 -40 5 60 9"),
+            STUDIES,
+            "box outside its image",
+            r"row 2: a+: a box from \(-40, 5\) to \(60, 9\) lies outside its image",
             [BOXED],
         ),
     ],
@@ -194,6 +211,14 @@ def test_a_wrong_row_is_a_problem_that_names_it(
     left = load("siim_covid", tmp_path, skip_unreadable=True)
     assert set(found.samples["sample_id"]) - set(left.samples["sample_id"]) == set(concerned) & set(PATIENTS)
     assert (left.targets().sum(axis=1) == 1).all()
+
+
+def test_boxes_drawn_a_little_beyond_an_edge_are_cut_there(tmp_path: Path) -> None:
+    literal = "[{'x': -20, 'y': 490, 'width': 545, 'height': 30}]"
+    found, problems = read(make(tmp_path, box_row(literal, "opacity 1 -20 490 525 520")))
+    assert list(problems) == []
+    assert found.boxes is not None
+    assert found.boxes[["x1", "y1", "x2", "y2"]].to_numpy().tolist() == [[0, 490, 500, 500]]
 
 
 def test_a_table_that_names_no_image_is_no_dataset_of_none(tmp_path: Path) -> None:
@@ -250,81 +275,6 @@ def test_a_test_folder_beside_train_is_left_alone(tmp_path: Path) -> None:
     make(tmp_path)
     write_dicom(tmp_path / "test/9/8/777777777777.dcm", PIXELS, patient_id="p9")
     assert len(read(tmp_path)[0]) == 5
-
-
-HOSTILE = [
-    "[" * 8000,
-    "[" * 4000 + "]" * 4000,
-    "-" * 8000 + "1",
-    ":-1" * 2700 + "!",
-    " -1" * 2700,
-    "(" * 90 + ")" * 90,
-    "{'x':" * 1600,
-    "9" * 8000,
-    "[{'x': 1e999, 'y': 2, 'width': 3, 'height': 4}]",
-    "[{'x': 0x" + "f" * 4000 + ", 'y': 2, 'width': 3, 'height': 4}]",
-    "[{'x': True, 'y': 2, 'width': 3, 'height': 4}]",
-    "[{'x': 1, 'y': 2, 'width': 3}]",
-    "[{'x': 1, 'y': 2, 'width': 3, 'height': 4, 'class': 5}]",
-    "[{'x': '1', 'y': 2, 'width': 3, 'height': 4}]",
-    "[{[]: 1}]",
-    "[1, 2]",
-    "{'x': 1, 'y': 2, 'width': 3, 'height': 4}",
-    "[*'a']",
-    "f'{1}'",
-    "1if 0else 2",
-    "nan",
-    "\x00",
-    "",
-]
-
-
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_literals_are_refused_at_once(text: str, recwarn: pytest.WarningsRecorder) -> None:
-    begun = time.perf_counter()
-    with pytest.raises(ValueError, match=r"^(is|has) "):
-        parse_boxes(text)
-    assert time.perf_counter() - begun < 1.0
-    assert not recwarn.list
-
-
-def test_a_text_beyond_any_real_one_is_not_parsed() -> None:
-    with pytest.raises(ValueError, match="is 9002 characters long"):
-        parse_boxes("[" + " " * 9000 + "]")
-
-
-NUMBERS = st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6))
-BOXES = st.lists(st.fixed_dictionaries(dict.fromkeys(("x", "y", "width", "height"), NUMBERS)), max_size=8)
-
-
-@settings(deadline=None, max_examples=50)
-@given(BOXES)
-@example([{"x": 0, "y": 0, "width": w, "height": h} for w, h in ((0, 0), (0, 1), (1e-295, 0))])
-def test_every_list_of_boxes_that_python_writes_is_read(boxes: list[dict[str, float]]) -> None:
-    text = repr(boxes)
-    corners = [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in ast.literal_eval(text)]
-    assert parse_boxes(text) == corners
-    label = " ".join(f"opacity 1 {x1:.5f} {y1:.5f} {x2:.5f} {y2:.5f}" for x1, y1, x2, y2 in corners)
-    assert agree(corners, parse_label(label or "none 1 0 0 1 1"))
-
-
-def test_boxes_agree_in_any_order_and_clipped_or_not() -> None:
-    one, other = (-3.0, 2.0, 10.0, 20.0), (5.0, 6.0, 7.0, 8.0)
-    assert agree([one, other], [other, (0.0, 2.0, 10.00001, 20.0)])
-    assert not agree([one, other], [other, other])
-    assert not agree([one], [one, one])
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.one_of(st.text(max_size=60), st.text("[]{}'\"xy:, .0123456789-+eE_j", max_size=60)))
-@example("[{'x': 1_0, 'y': 2, 'width': 3, 'height': 4}]")
-def test_no_text_raises_anything_but_value_error(text: str) -> None:
-    for parse in (parse_boxes, parse_label):
-        try:
-            boxes = parse(text)
-        except ValueError:
-            continue
-        assert all(np.isfinite(box).all() for box in boxes)
 
 
 @pytest.fixture(scope="module")
