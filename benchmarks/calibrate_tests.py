@@ -11,7 +11,9 @@ import numpy as np
 from calibration import (
     auc_experiments,
     bootstrap_experiments,
+    clustered_experiments,
     decision_experiments,
+    detection_experiments,
     known_failures,
     score_experiments,
 )
@@ -26,6 +28,8 @@ PARTS: dict[str, Callable[[int, np.random.Generator], Iterator[Measured]]] = {
     "scores, ranks, several tests": score_experiments.experiments,
     "bootstrap intervals": bootstrap_experiments.experiments,
     "known failures": known_failures.experiments,
+    "values of images, by patient": clustered_experiments.experiments,
+    "average precision, by patient": detection_experiments.experiments,
 }
 
 

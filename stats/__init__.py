@@ -5,6 +5,8 @@ from __future__ import annotations
 # Not looked up on use as elsewhere: functions and their modules share names, and the first to be imported would win.
 from .auc import auc
 from .bootstrap import BootstrapResult, bootstrap_ci
+from .clustered_paired import clustered_paired_t_test
+from .clustered_signed_rank import clustered_wilcoxon_test
 from .confusion import confusion_between
 from .delong import AucCovariance, DeLongResult, delong_ci, delong_covariance, delong_test
 from .letter_groups import letters
@@ -31,6 +33,8 @@ __all__ = [
     "bootstrap_ci",
     "bowker_test",
     "clustered_mcnemar_test",
+    "clustered_paired_t_test",
+    "clustered_wilcoxon_test",
     "confusion_between",
     "corrected_paired_t_test",
     "delong_ci",

@@ -42,6 +42,11 @@ def paired_t_test(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> TestR
     with np.errstate(over="ignore"):
         differences = finite_scores(a - b, "a - b")
     largest = np.maximum(np.abs(a), np.abs(b)).max(axis=-1, initial=0.0)
+    return t_test_of_means(differences, largest, level)
+
+
+def t_test_of_means(differences: np.ndarray, largest: np.ndarray, level: float) -> TestResult:
+    """t-test of the mean of differences [..., n] of values whose largest magnitude is `largest` [...]."""
     return _t_test(differences, 0.0, _ULPS * _EPSILON * largest, level)
 
 

@@ -53,7 +53,7 @@ def wilcoxon_test(
         differences = finite_scores(a - b, "a - b")
     shape, n = differences.shape[:-1], differences.shape[-1]
     rows = differences.reshape(-1, n)
-    doubled, ties = _doubled_ranks(np.abs(rows))
+    doubled, ties = doubled_ranks(np.abs(rows))
     n_left = (rows != 0).sum(axis=1)
     twice_v = np.where(rows > 0, doubled, 0).sum(axis=1)
     by_count = np.full(len(rows), bool(exact))
@@ -70,7 +70,7 @@ def wilcoxon_test(
     return TestResult(*(values.reshape(shape)[()] for values in found))
 
 
-def _doubled_ranks(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def doubled_ranks(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Twice the middle ranks [B, n] of rows, whole numbers, 0 for zeros; and sum over ties of t^3 - t [B]."""
     n_rows, n = magnitude.shape
     order = np.argsort(magnitude, axis=1)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import known_failures as failures
+from .clustered_experiments import APART
 from .measured import Measured
 
 _COLUMNS = (
@@ -48,6 +49,7 @@ def write_page(measured: Sequence[Measured], path: Path, command: str) -> None:
         margins=_by_setting(measured, failures.MARGINS),
         skewed=_by_setting(measured, failures.SKEWED),
         few_discordant=_by_setting(measured, failures.FEW_DISCORDANT),
+        apart=_by_setting(measured, APART),
         settings=_settings(alarms),
     )
     path.write_text(words, encoding="utf-8")
