@@ -105,7 +105,7 @@ class Epoch:
         job, fabric, done = self._job, self._fabric, self._done
         # Every batch has random numbers of its own, so that a resumed epoch draws what the first try drew.
         seed_random_numbers(job.seed, self._number, done.batches, fabric.global_rank)
-        batch = _arranged(fabric.to_device(batch))
+        batch = arranged(fabric.to_device(batch))
         done.batches += 1
         group = _group_size(done.batches, job.n_batches, job.settings.accumulate)
         group_ends = done.batches % job.settings.accumulate == 0 or done.batches == job.n_batches
@@ -160,6 +160,19 @@ def state_of(so_far: SoFar) -> dict[str, Any]:
     return asdict(so_far)
 
 
+def arranged(batch: Any) -> Any:
+    """`batch` with its images laid out channels last, in tuples, lists and dicts too."""
+    if isinstance(batch, Tensor):
+        return images_channels_last(batch)
+    if isinstance(batch, dict):
+        return {key: arranged(value) for key, value in batch.items()}
+    if isinstance(batch, tuple) and not hasattr(batch, "_fields"):
+        return tuple(arranged(value) for value in batch)
+    if isinstance(batch, list):
+        return [arranged(value) for value in batch]
+    return batch
+
+
 @dataclass
 class _Step:
     """An optimiser step in the making."""
@@ -202,19 +215,6 @@ def _group_size(seen: int, n_batches: int, accumulate: int) -> int:
     """How many batches share the step that batch number `seen` (from 1) belongs to."""
     first = (seen - 1) // accumulate * accumulate
     return min(accumulate, n_batches - first)
-
-
-def _arranged(batch: Any) -> Any:
-    """`batch` with its images laid out channels last."""
-    if isinstance(batch, Tensor):
-        return images_channels_last(batch)
-    if isinstance(batch, dict):
-        return {key: _arranged(value) for key, value in batch.items()}
-    if isinstance(batch, tuple) and not hasattr(batch, "_fields"):
-        return tuple(_arranged(value) for value in batch)
-    if isinstance(batch, list):
-        return [_arranged(value) for value in batch]
-    return batch
 
 
 def _count(batch: Any) -> int:

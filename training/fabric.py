@@ -24,6 +24,7 @@ def _without(package: str) -> Iterator[None]:
 with _without("torchmetrics"):
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
+    from lightning_fabric.utilities.apply_func import move_data_to_device
     from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 
-__all__ = ["DDPStrategy", "Fabric", "_FabricModule", "_FabricOptimizer"]
+__all__ = ["DDPStrategy", "Fabric", "_FabricModule", "_FabricOptimizer", "move_data_to_device"]

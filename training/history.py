@@ -14,8 +14,10 @@ class History:
             the validation gave them, seconds (of the training part), images_per_second.
         best_epoch: the epoch whose weights the network has at the end.
         stopped: why it ended, and why these weights, in words.
+        not_finite: which loss of which epoch and step was not a number, where that ended it; else empty.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = ""
+    not_finite: str = ""

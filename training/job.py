@@ -16,6 +16,8 @@ from .settings import TrainingSettings
 Loss = Callable[[nn.Module, Any], Tensor | Mapping[str, Tensor]]
 Validate = Callable[[nn.Module], Mapping[str, float]]
 AfterStep = Callable[[nn.Module, int, int], None]
+ParameterGroups = Callable[[nn.Module], list[dict[str, Any]]]
+WhenNotFinite = Literal["raise", "keep best"]
 
 
 class Batches(Protocol):
@@ -56,3 +58,5 @@ class Job:
     stop: Callable[[], bool] | None
     precision: Precision
     identity: str
+    parameter_groups: ParameterGroups | None = None
+    not_finite: WhenNotFinite = "raise"

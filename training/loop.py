@@ -12,7 +12,7 @@ from ..foundation.files import sha256_of_json
 from ..foundation.progress import Progress, SilentProgress
 from .device import build_fabric, resolve_device, resolve_precision
 from .history import History
-from .job import AfterStep, Batches, Job, Loss, Validate
+from .job import AfterStep, Batches, Job, Loss, ParameterGroups, Validate, WhenNotFinite
 from .observer import Observer
 from .processes import train_among_processes, train_in_processes
 from .settings import TrainingSettings
@@ -39,6 +39,8 @@ def fit(
     after_step: AfterStep | None = None,
     observer: Observer | None = None,
     stop: Callable[[], bool] | None = None,
+    parameter_groups: ParameterGroups | None = None,
+    not_finite: WhenNotFinite = "raise",
 ) -> History:
     """Train `network` in place and leave it on its device, in eval mode, with its best weights.
 
@@ -71,6 +73,11 @@ def fit(
         observer: looks on, see `Observer`.
         stop: asked after every optimiser step. Where it says True the checkpoint is written and the training ends;
             of several processes it is enough that one is told, and they end a step later.
+        parameter_groups: divides the network's parameters into the optimiser's groups, see
+            `optimiser.norms_without_decay`; all are one group without it.
+        not_finite: what a loss that is NaN or infinite does. `keep best` ends the training with the weights of the
+            best epoch, and `History.not_finite` says what happened; where no epoch was validated, or of several
+            processes, it raises as `raise` does.
 
     Random numbers are seeded for every batch, so a training that goes on draws what it would have drawn. A
     checkpoint is written only while the loss and the weights are finite.
@@ -80,7 +87,8 @@ def fit(
     process trains on its share of every batch, and all validate. The same holds for the processes that torchrun
     started, which all call this. Running statistics of BatchNorm are the mean over processes after every step.
 
-    Raises NotFiniteLossError where the loss is NaN or infinite (the last checkpoint stays), StoppedError where
+    Raises NotFiniteLossError where the loss is NaN or infinite (the last checkpoint stays; but see `not_finite`),
+    StoppedError where
     `stop` ended the training, UserError for a device that is not there or a checkpoint that cannot be written.
     """
     device = resolve_device(settings.device)
@@ -106,6 +114,8 @@ def fit(
         observer=observer,
         stop=stop,
         precision=precision,
+        parameter_groups=parameter_groups,
+        not_finite=not_finite,
         identity=sha256_of_json([settings.model_dump(), seed, monitor, mode, n_batches, precision, processes]),
     )
     run = train if processes == 1 else train_in_processes

@@ -8,9 +8,13 @@ from torch.optim import Optimizer
 
 from .settings import TrainingSettings
 
+# detectron2's: of 90,000 steps, after 60,000 and 80,000.
+_FALLS = (2 / 3, 8 / 9)
+_FALL = 0.1
+
 
 class Schedule:
-    """Sets the learning rate before every optimiser step: warm-up, then constant, cosine or plateau."""
+    """Sets the learning rate before every optimiser step: warm-up, then constant, cosine, steps or plateau."""
 
     def __init__(self, optimiser: Optimizer, settings: TrainingSettings, steps_per_epoch: int):
         self._optimiser = optimiser
@@ -50,4 +54,7 @@ class Schedule:
         if self._settings.schedule == "cosine":
             done = (step - self._warmup) / max(self._total - self._warmup, 1)
             return (1 + math.cos(math.pi * done)) / 2
+        if self._settings.schedule == "steps":
+            # Whole numbers: a product of a share and a number of steps may lie a hair above it.
+            return _FALL ** sum(step >= round(fall * self._total) for fall in _FALLS)
         return self._plateau

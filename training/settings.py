@@ -21,8 +21,9 @@ class TrainingSettings(Settings):
         batch_size: images a step of one accumulation, over all devices together.
         epochs: the most passes over the training part.
         patience: epochs without a better validation after which training stops; 0 never stops early.
-        schedule: none keeps `lr`, cosine lowers it to 0 over `epochs`, plateau multiplies it by
-            `plateau_factor` after `plateau_patience` epochs without a better validation.
+        schedule: none keeps `lr`, cosine lowers it to 0 over `epochs`, steps multiplies it by 0.1 after 2/3 and
+            after 8/9 of all steps, plateau multiplies it by `plateau_factor` after `plateau_patience` epochs without
+            a better validation.
         warmup_epochs: epochs over which the rate rises linearly to `lr`.
         clip: largest norm of the gradient; 0 is off.
         accumulate: batches whose gradients are averaged before a step.
@@ -39,7 +40,7 @@ class TrainingSettings(Settings):
     batch_size: int = Field(default=32, ge=1)
     epochs: int = Field(default=100, ge=1)
     patience: int = Field(default=10, ge=0)
-    schedule: Literal["none", "cosine", "plateau"] = "none"
+    schedule: Literal["none", "cosine", "steps", "plateau"] = "none"
     warmup_epochs: float = Field(default=0.0, ge=0)
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     plateau_patience: int = Field(default=10, ge=1)

@@ -18,6 +18,7 @@ from .fabric import Fabric, _FabricOptimizer
 from .history import History
 from .job import Batches, Job, SharedBatches
 from .keeper import Keeper
+from .loss_watch import NotFiniteLossError
 from .observer import StepReport
 from .optimiser import build_optimiser
 from .schedule import Schedule
@@ -35,7 +36,7 @@ class _Training:
         self._fabric, self._job, self._progress = fabric, job, progress
         self._network = channels_last(job.network)
         self._module = fabric.setup_module(self._network)
-        optimiser = build_optimiser(self._network, job.settings)
+        optimiser = build_optimiser(self._network, job.settings, job.parameter_groups)
         per_epoch = steps_per_epoch(job.n_batches, job.settings.accumulate)
         self._schedule = Schedule(optimiser, job.settings, per_epoch)
         self._optimiser = cast(_FabricOptimizer, fabric.setup_optimizers(optimiser))
@@ -52,12 +53,18 @@ class _Training:
             bar.advance(first_epoch)
             for epoch in range(first_epoch, settings.epochs):
                 seed_random_numbers(job.seed, epoch, self._fabric.global_rank)
-                self._run_epoch(batches(epoch, so_far.batches), epoch, so_far)
-                so_far = SoFar()
-                bar.advance(note=self._note())
-                if self._out_of_patience():
+                try:
+                    self._run_epoch(batches(epoch, so_far.batches), epoch, so_far)
+                    so_far = SoFar()
+                    bar.advance(note=self._note())
+                    if self._out_of_patience():
+                        break
+                    self._keeper.after_epoch(epoch)
+                except NotFiniteLossError as error:
+                    if not self._best_is_enough():
+                        raise
+                    self._history.not_finite = self._history.stopped = str(error)
                     break
-                self._keeper.after_epoch(epoch)
         self._finish()
         return self._history
 
@@ -110,6 +117,11 @@ class _Training:
             return False
         self._history.stopped = f"{self._job.monitor} was not better for {patience} epochs"
         return True
+
+    def _best_is_enough(self) -> bool:
+        # Of several processes only one may have met it, and the others would wait for it.
+        alone = self._fabric.world_size == 1
+        return self._job.not_finite == "keep best" and alone and bool(self._best.weights)
 
     def _finish(self) -> None:
         history, job = self._history, self._job

@@ -163,6 +163,45 @@ def test_loss_that_is_not_finite_says_where_and_the_way_out(bad: float) -> None:
     assert issubclass(NotFiniteLossError, UserError)
 
 
+def test_loss_that_is_not_finite_can_end_with_the_best_epoch(tmp_path: Path) -> None:
+    network, seen = line(1.0), []
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        seen.append(next(network.parameters()).item())
+        return {"auc": [0.5, 0.7, 0.6][len(seen) - 1]}
+
+    def batches(epoch: int) -> list[tuple[Tensor, Tensor]]:
+        return batches_of((1.0, 0.0), (1.0, math.nan if epoch == 3 else 0.0))(epoch)
+
+    history = fit(
+        network,
+        squared,
+        batches,
+        2,
+        with_(epochs=9),
+        seed=0,
+        validate=validate,
+        monitor="auc",
+        mode="max",
+        checkpoint=tmp_path / "trial.pt",
+        checkpoint_after=0,
+        not_finite="keep best",
+    )
+    assert history.best_epoch == 2
+    assert network.weight.item() == seen[1]
+    assert not network.training
+    assert len(history.rows) == 3
+    assert history.not_finite.startswith("the loss is nan in epoch 4, step 2, at learning rate 0.1")
+    assert history.stopped == history.not_finite
+
+
+def test_loss_that_is_not_finite_before_any_validation_is_an_error_all_the_same() -> None:
+    bad = batches_of((1.0, math.nan))
+    for validate in (None, validations(0.1)):
+        with pytest.raises(NotFiniteLossError, match="epoch 1, step 1"):
+            fit(line(), squared, bad, 1, SGD, 0, validate=validate, not_finite="keep best")
+
+
 def test_batches_that_are_not_as_many_as_announced_are_an_error() -> None:
     with pytest.raises(ValueError, match="gave 1 batches, 2 were announced"):
         fit(line(), squared, batches_of((1.0, 1.0)), 2, SGD, seed=0)

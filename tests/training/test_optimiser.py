@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from cxrbench.training import TrainingSettings
-from cxrbench.training.optimiser import build_optimiser
+from cxrbench.training import TrainingSettings, fit
+from cxrbench.training.optimiser import build_optimiser, norms_without_decay
 
 
 def test_lars_takes_two_steps_as_worked_by_hand() -> None:
@@ -43,3 +43,42 @@ def test_other_names_are_torchs(name: str, kind: type) -> None:
 def test_network_of_vectors_only_has_a_lars_too() -> None:
     optimiser = build_optimiser(nn.BatchNorm1d(3), TrainingSettings(optimiser="lars"))
     assert [len(group["params"]) for group in optimiser.param_groups] == [2]
+
+
+def test_norms_are_left_out_of_decay_and_frozen_parameters_of_training() -> None:
+    conv, norm, group, frozen = nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.GroupNorm(1, 2), nn.Conv2d(2, 2, 1)
+    frozen.requires_grad_(False)
+    network = nn.Sequential(conv, norm, group, frozen)
+    settings = TrainingSettings(optimiser="sgd", lr=0.5, momentum=0, weight_decay=0.1)
+    optimiser = build_optimiser(network, settings, norms_without_decay)
+    nn.init.constant_(conv.weight, 2.0)
+    assert conv.bias is not None
+    nn.init.constant_(conv.bias, 1.0)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    # w - lr (0 + decay w)
+    assert conv.weight.flatten().tolist() == pytest.approx([1.9, 1.9])
+    assert conv.bias.tolist() == pytest.approx([0.95, 0.95])
+    assert norm.weight.tolist() == group.weight.tolist() == [1, 1]
+    assert [len(group["params"]) for group in optimiser.param_groups] == [2, 4]
+
+
+def test_groups_reach_the_optimiser_of_a_training() -> None:
+    line, norm = nn.Linear(1, 2, bias=False), nn.LayerNorm(2)
+    nn.init.constant_(line.weight, 2.0)
+    settings = TrainingSettings(
+        optimiser="sgd", lr=0.5, momentum=0, weight_decay=0.1, epochs=1, precision="float32", device="cpu"
+    )
+    batches = [(torch.ones(1, 1),)]
+    fit(
+        nn.Sequential(line, norm),
+        lambda model, batch: 0 * model(batch[0]).sum(),
+        lambda epoch: batches,
+        1,
+        settings,
+        seed=0,
+        parameter_groups=norms_without_decay,
+    )
+    assert line.weight.flatten().tolist() == pytest.approx([1.9, 1.9])
+    assert norm.weight.tolist() == [1, 1]

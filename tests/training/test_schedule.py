@@ -30,6 +30,13 @@ def test_cosine_is_a_half_in_the_middle_and_starts_after_the_warmup() -> None:
     assert rates.before_step(49) == pytest.approx((1 + math.cos(math.pi * 39 / 40)) / 2)
 
 
+def test_steps_fall_by_ten_after_two_thirds_and_after_eight_ninths() -> None:
+    # detectron2's: of 90,000 steps, at 60,000 and 80,000.
+    rates = schedule(1000, schedule="steps", epochs=90, warmup_epochs=1)
+    asked = [999, 1000, 59999, 60000, 79999, 80000, 89999]
+    assert [rates.before_step(step) for step in asked] == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
 def test_plateau_falls_after_its_patience_and_counts_anew() -> None:
     rates = schedule(1, schedule="plateau", plateau_factor=0.1, plateau_patience=2)
     seen = []
