@@ -16,7 +16,8 @@ from cxrbench.data.augmentation import Augmentation
 from cxrbench.data.phantom.dataset import write_phantom_dataset
 from cxrbench.data.preprocessing import preprocess
 from cxrbench.pretrain import load_encoder
-from cxrbench.tasks.classification.finetune import Classifier, TrainingImages, single_label_loss
+from cxrbench.tasks.classification.classifier import Classifier
+from cxrbench.tasks.classification.training import TrainingImages, single_label_loss
 from cxrbench.training.data_loader import BatchLoader
 from cxrbench.training.loop import fit
 from cxrbench.training.settings import TrainingSettings
