@@ -12,6 +12,7 @@ from .commands.compare import compare
 from .commands.data import app as data_app
 from .commands.doctor import doctor
 from .commands.encoders import app as encoders_app
+from .commands.figure import app as figure_app
 from .commands.init import init
 from .commands.leaderboard import leaderboard
 from .commands.ls import ls
@@ -39,6 +40,7 @@ app.command()(ls)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
 app.add_typer(encoders_app, name="encoders")
+app.add_typer(figure_app, name="figure")
 app.add_typer(stats_app, name="stats")
 app.command()(doctor)
 app.command()(init)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def task_data(
     task: str,
-    data: str,
+    data: str | None,
     preset: str | None,
     assign: list[str] | None,
     cache: Path | None,

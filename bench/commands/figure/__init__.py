@@ -1,0 +1,7 @@
+"""Commands that draw; see `app`."""
+
+from __future__ import annotations
+
+from .app import app
+
+__all__ = ["app"]

@@ -1,0 +1,206 @@
+"""The test images that a figure of panels shows, and what its encoders said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ....foundation.progress import Progress
+    from ....results.figures.style import EncoderName
+    from ....results.record import Record
+    from ....results.store import Store
+    from ....tasks.predictions import Predictions
+    from ....tasks.task import Task
+    from .shown_trials import ShownTrials
+
+MOST_IMAGES = 20
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of a figure of panels, as they were given.
+
+    Attributes:
+        sample: `--sample`.
+        images: `--images`.
+        replicate: `--replicate`.
+        data, preset, assign, cache, include: as `run` takes them.
+    """
+
+    sample: str | None
+    images: int | None
+    replicate: int | None
+    data: str | None
+    preset: str | None
+    assign: list[str] | None
+    cache: Path | None
+    include: list[Path] | None
+
+
+@dataclass(frozen=True)
+class Panels:
+    """One trial an encoder, and the test images to show.
+
+    Attributes:
+        predictions: of these trials, rows in one order.
+        rows: of the tables [R].
+        images: [H, W] in original pixels, one for each of `rows`.
+        names: of the encoders.
+        results: a line on each encoder's result.
+        notes: which images and trials these are.
+    """
+
+    predictions: tuple[Predictions, ...]
+    rows: np.ndarray
+    images: tuple[np.ndarray, ...]
+    names: tuple[EncoderName, ...]
+    results: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def shown_panels(
+    asked: Asked,
+    trials: ShownTrials,
+    columns: Sequence[str],
+    is_positive: Callable[[Predictions], np.ndarray],
+    progress: Progress,
+) -> Panels:
+    """What `figure detections` and `figure masks` draw: one replicate of each encoder on the same images.
+
+    Args:
+        asked: the options.
+        trials: of one fraction.
+        columns: what the tables of predictions must have.
+        is_positive: predictions -> bool [N], whether there is something to be found.
+        progress: who is told.
+
+    Raises:
+        UserError: unknown samples, predictions of another kind, hashed ids, too many columns, no data.
+        RefusedError: test sets that differ, or data other than the trials'.
+    """
+    from ....foundation.errors import UserError
+    from ....results.figures.image_grid import refuse_columns
+    from ...config import parse_list
+
+    named = parse_list("--sample", asked.sample)
+    if named is not None and asked.images is not None:
+        raise UserError("--images: --sample names them already; leave one of the two out")
+    refuse_columns(len(trials.encoders))
+    chosen = _one_replicate(trials, asked.replicate)
+    _refuse_hashed(chosen, trials.store)
+    predictions = _aligned(trials.store, chosen, columns)
+    tables = [each.table for each in predictions]
+    rows, rule = _rows(predictions[0], named, asked.images, is_positive)
+    progress.say(f"images: {', '.join(tables[0]['sample_id'].iloc[rows])}")
+    return Panels(
+        predictions=predictions,
+        rows=rows,
+        images=_read(asked, chosen, predictions[0], rows, progress),
+        names=tuple(trials.names()),
+        results=tuple(_result(trials.task, record) for record in chosen),
+        notes=(rule, f"Under the names: all {len(tables[0])} test images of replicate {chosen[0].replicate}."),
+    )
+
+
+def _one_replicate(trials: ShownTrials, replicate: int | None) -> tuple[Record, ...]:
+    """One record an encoder, all of one replicate: the given one, or the first that all have."""
+    from ....foundation.errors import UserError
+
+    found = [{each.replicate: each for each in trials.of(name)} for name in trials.encoders]
+    common = sorted(set.intersection(*map(set, found)))
+    if replicate is None and not common:
+        raise UserError("--encoder: no replicate that all of them have; name encoders that share one")
+    number = common[0] if replicate is None else replicate
+    if number not in common:
+        have = ", ".join(map(str, common)) or "none"
+        raise UserError(f"--replicate {number}: not one that all encoders have; they share {have}")
+    return tuple(each[number] for each in found)
+
+
+def _refuse_hashed(records: Sequence[Record], store: Store) -> None:
+    from ....foundation.errors import UserError
+
+    if any("hashed_ids" in record.dataset for record in records):
+        raise UserError(
+            f"--store {store.path}: its ids are hashed (--hash-ids), so no image can be found; give a store of a run "
+            "without --hash-ids"
+        )
+
+
+def _aligned(store: Store, records: Sequence[Record], columns: Sequence[str]) -> tuple[Predictions, ...]:
+    from ....foundation.errors import UserError
+
+    predictions = [store.predictions(record) for record in records]
+    for record, each in zip(records, predictions, strict=True):
+        lacking = [name for name in columns if name not in each.table]
+        if lacking:
+            raise UserError(
+                f"--task {record.task}: its predictions have no {lacking[0]}, so this figure cannot show them; "
+                "`cxrbench figure --help` lists the others"
+            )
+    return tuple(each.aligned_with(predictions[0])[0] for each in predictions)
+
+
+def _rows(
+    predictions: Predictions,
+    named: Sequence[str] | None,
+    count: int | None,
+    is_positive: Callable[[Predictions], np.ndarray],
+) -> tuple[np.ndarray, str]:
+    from ....foundation.errors import UserError
+    from ....results.figures.samples import named_samples, picked_samples
+
+    ids = predictions.table["sample_id"].tolist()
+    most = count if named is None else len(named)
+    if most is not None and not 1 <= most <= MOST_IMAGES:
+        raise UserError(f"{'--images' if named is None else '--sample'}: a figure shows 1 to {MOST_IMAGES} images")
+    if named is not None:
+        return named_samples(ids, named), "Images as named by --sample."
+    return picked_samples(ids, is_positive(predictions), count or 4)
+
+
+def _read(
+    asked: Asked, records: Sequence[Record], predictions: Predictions, rows: np.ndarray, progress: Progress
+) -> tuple[np.ndarray, ...]:
+    """The images of `rows`, found by their ids in the data that the trials were made of."""
+    from ....data.image_reading import read_image
+    from ....foundation.errors import RefusedError
+    from ..data.task_data import task_data
+
+    more = {"skip_unreadable": True} if records[0].left_out else {}
+    task = records[0].task
+    config, data = task_data(task, asked.data, asked.preset, asked.assign, asked.cache, asked.include, progress, more)
+    name = data.radiographs.dataset
+    if records[0].dataset.get("fingerprint") != data.fingerprint:
+        raise RefusedError(
+            f"--data {config.data_of(task, name)}: not the data that the records of {task} were made of; "
+            f"give the same copy of {name} (of a phantom the same n, size and seed), --preset and --set as the run"
+        )
+    samples = data.radiographs.samples
+    place_of = dict(zip(samples["sample_id"], samples["path"], strict=True))
+    images = []
+    with progress.step("images", len(rows)) as step:
+        for row in rows:
+            entry = predictions.table.iloc[row]
+            path = data.radiographs.root / place_of[entry["sample_id"]]
+            image = read_image(path)
+            if image.shape != (entry["height"], entry["width"]):
+                raise RefusedError(
+                    f"{path}: {image.shape[1]} x {image.shape[0]} pixels, and the predictions are of an image of "
+                    f"{entry['width']} x {entry['height']}; give the data of the run"
+                )
+            images.append(image)
+            step.advance(1, str(entry["sample_id"]))
+    return tuple(images)
+
+
+def _result(task: Task, record: Record) -> str:
+    from ....results.figures.metric_words import metric_in_words
+
+    value = record.metrics.get(task.meta.main_metric)
+    return f"{metric_in_words(task.meta.main_metric)} {'undefined' if value is None else f'{value:.3f}'}"

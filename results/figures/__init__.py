@@ -1,0 +1,1 @@
+"""Pictures for papers, drawn from records, predictions and images."""
