@@ -1,0 +1,66 @@
+"""Paired differences between two segmentation trials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...stats import clustered_paired_t_test, clustered_wilcoxon_test
+from ..trial import Comparison, PairedTest
+from .scores import overlap_of_predictions, score_masks, values_per_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..predictions import Predictions
+    from ..trial import TestName
+
+
+def compare_segmentation(a: Predictions, b: Predictions, asked: Sequence[TestName]) -> list[Comparison]:
+    """One Comparison a metric, of predictions of the same images in the same order.
+
+    Metrics that are means over images get a paired t of the images' values, which decides, and Wilcoxon's signed
+    ranks, where `asked` names them; both clustered by patient.
+    """
+    overlap_a, overlap_b = overlap_of_predictions(a), overlap_of_predictions(b)
+    scores_a, scores_b = score_masks(a, overlap_a), score_masks(b, overlap_b)
+    values_a, values_b = values_per_image(overlap_a), values_per_image(overlap_b)
+    patients = a.patients()
+    comparisons = []
+    for metric, value_a in scores_a.items():
+        value_b = scores_b[metric]
+        tests: tuple[PairedTest, ...] = ()
+        if metric in values_a:
+            tests = _tests(metric, values_a[metric], values_b[metric], patients, asked)
+        comparisons.append(
+            Comparison(
+                metric=metric,
+                value_a=value_a,
+                value_b=value_b,
+                difference=None if value_a is None or value_b is None else value_a - value_b,
+                n=len(a.table),
+                patients=int(patients.max(initial=-1)) + 1,
+                only_a_right=None,
+                only_b_right=None,
+                tests=tests,
+            )
+        )
+    return comparisons
+
+
+def _tests(
+    metric: str, a: np.ndarray, b: np.ndarray, patients: np.ndarray, asked: Sequence[TestName]
+) -> tuple[PairedTest, ...]:
+    """Empty where fewer than two patients have an image that counts; of the metrics' values [N], NaN do not."""
+    known = ~np.isnan(a)
+    a, b, patients = a[known], b[known], patients[known]
+    if len(np.unique(patients)) < 2:
+        return ()
+    tests = []
+    if "Wilcoxon" in asked:
+        result = clustered_wilcoxon_test(a, b, patients)
+        tests.append(PairedTest.of(result, "Wilcoxon", metric, "images", decides=False))
+    if "paired t" in asked:
+        tests.append(PairedTest.of(clustered_paired_t_test(a, b, patients), "paired t", metric, "images"))
+    return tuple(tests)

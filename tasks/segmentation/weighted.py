@@ -1,0 +1,46 @@
+"""Segmentation metrics as functions of how often each test image counts: what a bootstrap asks thousands of times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...stats import weighted_auc, weighted_mean
+from .scores import overlap_of_predictions, values_per_image
+
+if TYPE_CHECKING:
+    from ..predictions import Predictions
+
+# Whole weights [B, N] -> values [B], NaN where undefined.
+Weighted = Callable[[np.ndarray], np.ndarray]
+
+
+def weighted_metric(predictions: Predictions, metric: str) -> Weighted | None:
+    """The array form of a metric of `score_masks`; None where there is none of that name."""
+    overlap = overlap_of_predictions(predictions)
+    positive = overlap.truth > 0
+    per_image = values_per_image(overlap)
+    per_image["sensitivity"] = np.where(positive, overlap.decision > 0, np.nan)
+    per_image["specificity"] = np.where(positive, np.nan, overlap.decision == 0)
+    if metric in per_image:
+        return _mean_of_known(per_image[metric])
+    if metric == "auc":
+        if positive.all() or not positive.any():
+            return _undefined
+        return weighted_auc(positive, predictions.array("scores")[:, 0])
+    return None
+
+
+def _mean_of_known(values: np.ndarray) -> Weighted:
+    """Mean over the images that count, by their weights."""
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) == 0:
+        return _undefined
+    mean = weighted_mean(values[known])
+    return mean if len(known) == len(values) else lambda weights: mean(np.asarray(weights)[:, known])
+
+
+def _undefined(weights: np.ndarray) -> np.ndarray:
+    return np.full(len(weights), np.nan)
