@@ -47,8 +47,8 @@ def check_task(task: Task, encoder: Encoder, images: Images, scratch: Path) -> N
         assert [each.trial for each in results] == trials, f"{meta.name}: run must give one result a trial, in order"
         alone = next(task.run(encoder, iter(trials[1:]), images, context))
         _check_result(task, images.radiographs, results[1], scratch)
-        same = alone.predictions.array("scores").tobytes() == results[1].predictions.array("scores").tobytes()
-        assert same, f"{meta.name}: a trial gives other scores alone than after another trial"
+        together, by_itself = (_written(each, scratch) for each in (results[1], alone))
+        assert together == by_itself, f"{meta.name}: a trial gives other predictions alone than after another trial"
 
 
 def _check_settings(task: Task) -> None:
@@ -80,6 +80,12 @@ def _check_split(task: Task, radiographs: Radiographs, trial: Trial) -> None:
     sides = [set(owner[getattr(whole, role)]) for role in ("train", "validation", "test")]
     disjoint = not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
     assert disjoint, f"{name}: a {column} is on two sides"
+
+
+def _written(result: TrialResult, scratch: Path) -> bytes:
+    path = scratch / "predictions.parquet"
+    result.predictions.write(path)
+    return path.read_bytes()
 
 
 def _check_result(task: Task, radiographs: Radiographs, result: TrialResult, scratch: Path) -> None:

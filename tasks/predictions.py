@@ -19,10 +19,10 @@ class Predictions:
     """One row a test sample.
 
     Attributes:
-        table: the columns of COLUMNS, and more where a family of tasks needs them. Classification:
-            single-label tasks have the class index in `truth` and `decision` and the class
+        table: the columns of COLUMNS, and more where a family of tasks needs them, which says what they hold.
+            Classification: single-label tasks have the class index in `truth` and `decision` and the class
             probabilities in `scores`; multi-label tasks have one entry a label in all three
-            (truth NaN where it is unknown).
+            (truth NaN where it is unknown). Detection and segmentation: see their `predictions` modules.
         labels: names of the classes or labels, in the order of the entries.
         exclusive: True for single-label tasks.
     """
@@ -134,4 +134,4 @@ def _same_truth(a: Predictions, b: Predictions) -> bool:
         return np.array_equal(a.array("truth"), b.array("truth"), equal_nan=True)
     except (ValueError, TypeError):
         # Boxes and masks are no array.
-        return a.table["truth"].map(repr).equals(b.table["truth"].map(repr))
+        return all(map(np.array_equal, a.table["truth"], b.table["truth"]))

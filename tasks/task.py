@@ -151,6 +151,9 @@ class Task(ABC):
         """What a reader of a table must know about a metric beside its name; mostly nothing."""
         return ""
 
+    def check_encoder(self, encoder: Encoder, trial: Trial) -> None:  # noqa: B027
+        """Raise UserError where `trial` cannot use `encoder` (no feature maps, say); asked before anything runs."""
+
     def check(self, protocol: str, variant: str) -> None:
         """Raise UserError where this task has no such protocol or variant."""
         if protocol not in self.meta.protocols:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("frozen", "finetune")
 
-# Over replicates: paired t, pool t. Over test samples: the others.
-TestName = Literal["paired t", "pool t", "DeLong", "McNemar", "Stuart-Maxwell"]
+# Over replicates: paired t, pool t. Over test samples: the others, and a paired t of values that each image has.
+TestName = Literal["paired t", "pool t", "DeLong", "McNemar", "Stuart-Maxwell", "Wilcoxon", "permutation"]
 
 
 @dataclass(frozen=True, order=True)
@@ -122,8 +122,8 @@ class Comparison:
         difference: value_a - value_b, or None.
         n: test samples.
         patients: distinct patients among them.
-        only_a_right: decisions that a got right and b wrong.
-        only_b_right: decisions that b got right and a wrong.
+        only_a_right: decisions that a got right and b wrong; None where a metric is no matter of right or wrong.
+        only_b_right: decisions that b got right and a wrong, or None.
         tests: of this metric over test samples, clustered by patient where patients are known.
     """
 
@@ -133,8 +133,8 @@ class Comparison:
     difference: float | None
     n: int
     patients: int
-    only_a_right: int
-    only_b_right: int
+    only_a_right: int | None
+    only_b_right: int | None
     tests: tuple[PairedTest, ...] = ()
 
 
