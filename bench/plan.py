@@ -121,6 +121,7 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
                     Trial(encoder.meta.name, task.meta.name, variant, protocol, fraction, replicate)
                     for fraction, replicate in draws
                 ]
+                task.check_encoder(encoder, trials[0])
                 planned = tuple(_planned(each, encoder, data, store, splits) for each in trials)
                 groups.append(Group(encoder, data, seen, planned))
     _say_what_is_unused(config, groups, progress)

@@ -78,15 +78,15 @@ class Runner:
                 return failures
             except UserError as error:
                 failures.append(str(error))
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
+                planned = tried[-1] if tried else group.trials[0]
                 words = str(error).splitlines()[0] if str(error) else type(error).__name__
-                # Torch reports a full GPU this way too; the class that names it is not in every version.
-                if "out of memory" in words:
-                    way_out = "lower training.batch_size or image_size"
+                if _is_out_of_memory(error):
+                    way_out = _what_to_lower(planned, group)
                 else:
                     self._progress.say(traceback.format_exc())
                     way_out = "its traceback is above"
-                failures.append(f"{tried[-1].trial if tried else group.trials[0].trial} failed: {words}; {way_out}")
+                failures.append(f"{planned.trial} failed: {words}; {way_out}")
             if not tried:
                 return failures
             left = [each for each in left if each not in tried and not self._store.has(each.place)]
@@ -126,6 +126,20 @@ class Runner:
             if len(taken_by_others) == len(pending):
                 time.sleep(WAIT_SECONDS)
             pending = taken_by_others
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # Torch says it of a GPU and of the CPU in RuntimeErrors; the class for GPUs is not in every version.
+    words = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
+
+
+def _what_to_lower(planned: PlannedTrial, group: Group) -> str:
+    settings = group.data.task.settings_of(planned.trial)
+    part = "training" if "training" in settings else "features"
+    batch = settings.get(part, {}).get("batch_size")
+    size = group.data.task.image_size
+    return f"lower {part}.batch_size{f' ({batch})' if batch else ''} or image_size ({size})"
 
 
 def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about: dict[str, object]) -> Record:

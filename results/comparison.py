@@ -46,7 +46,7 @@ class EncoderComparison:
         effect: which of the two, `d` or `OR`; empty where there is none.
         a_better, b_better: pairs in which one is better; the direction of the metric is taken into account.
         only_a_right, only_b_right: decisions on test images that only one got right, summed over the pairs;
-            None where predictions were not read.
+            None where predictions were not read, or nothing is right or wrong.
         tests: over replicates where there are several, else over test images.
         verdict: the answer in words.
     """
@@ -228,13 +228,18 @@ def _row(
         effect="",
         a_better=int((sign * differences > 0).sum()),
         b_better=int((sign * differences < 0).sum()),
-        only_a_right=sum(each.only_a_right for each in comparisons) if comparisons else None,
-        only_b_right=sum(each.only_b_right for each in comparisons) if comparisons else None,
+        only_a_right=_total([each.only_a_right for each in comparisons or ()]),
+        only_b_right=_total([each.only_b_right for each in comparisons or ()]),
         tests=tests,
     )
     effect_size = _effect_size(row)
     effect = "" if effect_size is None else "d" if row.replicates > 1 else "OR"
     return replace(row, effect_size=effect_size, effect=effect)
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _defined_alike(pairs: Sequence[Pair]) -> bool:

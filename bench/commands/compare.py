@@ -25,11 +25,14 @@ WIDE = 150
 
 
 EXPLAINED = {
+    "image t": "paired t: of the values of each image, clustered by patient where patients have several",
     "pool t": "pool t: t-test over replicates that allows for draws that overlap in one training pool",
     "paired t": "paired t, the papers' test: takes draws for independent, so in brackets it is right for this training "
     "pool and test set only",
     "DeLong": "DeLong: over test images, clustered by patient where patients have several",
     "McNemar": "McNemar: who is right more often, over test images, clustered by patient where patients have several",
+    "Wilcoxon": "(Wilcoxon): ranks of the differences of patients beside the t-test of their means",
+    "permutation": "permutation: over patients, whose predictions are swapped between the two encoders",
     "Stuart-Maxwell": "(Stuart-Maxwell): marginal homogeneity, equal totals of decisions; it does not say who is right",
 }
 
@@ -174,6 +177,11 @@ def _test(test: PairedTest | None, undefined: bool) -> tuple[str, str, str]:
     return name, _p(test.p_value), _p(test.p_adjusted)
 
 
+def _explained(test: PairedTest) -> str:
+    """The entry of EXPLAINED: a paired t over images takes nothing for independent that is not."""
+    return "image t" if test.name == "paired t" and test.unit != "replicates" else test.name
+
+
 def _p(value: float | None) -> str:
     if value is None:
         return ""
@@ -188,7 +196,8 @@ def _notes(rows: Sequence[EncoderComparison], wide: bool) -> list[str]:
     """What the columns and tests that are shown mean."""
     counted = next((row for row in rows if row.n is not None), None)
     tests = [test for row in rows for test in row.tests]
-    names = [name for name in EXPLAINED if name in {test.name for test in tests}]
+    said = {_explained(test) for test in tests}
+    names = [name for name in EXPLAINED if name in said]
     replicates = sorted({row.replicates for row in rows if row.replicates > 1})
     notes = [f"settings {', '.join(dict.fromkeys(row.settings_hash for row in rows))}"]
     if counted is not None:

@@ -21,6 +21,8 @@ TEST_WORDS = {
     "often; it says nothing about which is right more often)",
     "DeLong": "DeLong test of the AUC, clustered by patient",
     "pool t": "pool t over replicates (variance 1/J + f/(1-f), for draws that overlap)",
+    "permutation": "permutation test over patients, whose predictions are swapped between two encoders",
+    "Wilcoxon": "Wilcoxon signed-rank test over patients",
     "McNemar": "McNemar test of correct decisions, clustered by patient",
 }
 
@@ -156,7 +158,7 @@ def _tests_in_words(layout: Layout, which: str) -> Iterator[tuple[str, str]]:
             if test:
                 columns.setdefault(test, {})[column.title] = None
     for test, titles in columns.items():
-        everywhere = len(titles) == len(layout.columns)
+        everywhere = len(titles) == len({column.title for column in layout.columns})
         columns_named = f" ({'columns' if len(titles) > 1 else 'column'} {', '.join(titles)})"
         yield TEST_WORDS[test], "" if everywhere else columns_named
 

@@ -43,7 +43,11 @@ class Moody(ClassificationTask):
     ("error", "said"),
     [
         (UserError("replicate 1 failed: lower training.lr"), "replicate 1 failed: lower training.lr"),
-        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "lower training.batch_size or image_size"),
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+            "lower features.batch_size (64) or image_size (32)",
+        ),
+        (MemoryError("Unable to allocate 3 TiB"), "lower features.batch_size (64) or image_size (32)"),
     ],
 )
 def test_the_other_trials_go_on(error: Exception, said: str, chexpert: Path, cache: Path, tmp_path: Path) -> None:
