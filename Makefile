@@ -20,7 +20,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist 
 	$(if $(REALDATA),--realdata='$(abspath $(REALDATA))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo proof proof-kermany proof-ifa ablation-ifa ablation-mlvicx test check format smoke bench lock clean
+.PHONY: help setup demo proof proof-boxes proof-kermany proof-ifa ablation-ifa ablation-mlvicx test check format smoke bench lock clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ $(READY): pyproject.toml setup.py constraints.txt
 		|| { echo 'cxrbench needs Python 3.11 or later: make setup PYTHON=python3.11' >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	mkdir -p .typing/cxrbench
 	for floor in $(FLOORS); do ln -sfn ../../$$floor .typing/cxrbench/$$floor; done
 	touch $(READY)
@@ -45,6 +45,9 @@ demo: setup ## compare two encoders on synthetic radiographs, then print the tab
 
 proof: setup ## pretrain on synthetic radiographs, and test whether that beats starting from scratch
 	benchmarks/proofs/phantom.sh
+
+proof-boxes: setup ## the same for detection and segmentation: tables ifa-9 and mlvicx-3, figures
+	benchmarks/proofs/boxes_and_masks.sh
 
 proof-kermany: setup ## the same on real radiographs of children: DATA=folder of chest_xray
 	benchmarks/proofs/kermany.sh

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from ..results.record import Record
 from ..results.store import RECORD, Store
 from ..tasks.task import Context
 from .config import RunConfig
+from .out_of_memory import is_out_of_memory, what_to_lower
 from .plan import Group, PlannedTrial, TaskData, make_plan
 from .runner import Runner
 
@@ -80,7 +82,15 @@ def heatmaps_of_trials(config: RunConfig, request: HeatmapRequest, progress: Pro
         UserError: a task that is no classification or is frozen only, an encoder without stages, a dataset without
             boxes, and what `make_plan` and training raise; all that can be known before is said before any training.
     """
-    from ..tasks.classification.localisation import boxed_cases, hits_by_chance, shown_cases
+    from ..tasks.classification.kept_network import network_of_trial
+    from ..tasks.classification.localisation import (
+        BATCH_SIZE,
+        boxed_cases,
+        case_maps,
+        hits_by_chance,
+        pointed,
+        shown_cases,
+    )
 
     task = _fine_tuned_classification(config)
     _refuse_without_stages(config)
@@ -95,11 +105,15 @@ def heatmaps_of_trials(config: RunConfig, request: HeatmapRequest, progress: Pro
     shown = shown_cases(cases, request.images, DrawKey(task.meta.name, task.meta.version, 0))
     images = Runner(store, config.cache, progress).prepare(groups[0])
     context = Context(config.cache, progress=progress)
+    batch_size = min(BATCH_SIZE, task.settings.training.batch_size)
     found = []
     for group, trial in zip(groups, trials, strict=True):
-        kept = _network(group, trial, images, context)
-        _say_of_record(trial, kept, store, task.meta.main_metric, progress)
-        found.append(_found(kept, images, cases, shown, request.tolerance, progress))
+        with _way_out_of_memory(trial, group):
+            kept = network_of_trial(task, group.encoder, trial.trial, trial.fingerprint, images, context)
+            _say_of_record(trial, kept, store, task.meta.main_metric, progress)
+            where = kept.network, kept.device, images
+            everywhere = pointed(*where, cases, request.tolerance, batch_size, progress)
+            found.append(_Found(everywhere, case_maps(*where, cases.of(shown), batch_size)))
     hits, for_label = (np.stack([getattr(each.pointed, name) for each in found]) for name in ("hits", "for_label"))
     named = Cases(
         labels=np.array(cases.names)[cases.labels],
@@ -167,19 +181,14 @@ def _chosen(
     return groups, tuple(found[0] for found in trials)
 
 
-def _network(group: Group, trial: PlannedTrial, images: Images, context: Context) -> KeptNetwork:
-    from ..tasks.classification.kept_network import network_of_trial
-    from ..tasks.classification.task import ClassificationTask
-
-    task = group.data.task
-    assert isinstance(task, ClassificationTask)
+@contextmanager
+def _way_out_of_memory(trial: PlannedTrial, group: Group) -> Iterator[None]:
     try:
-        return network_of_trial(task, group.encoder, trial.trial, trial.fingerprint, images, context)
-    except RuntimeError as error:
-        if "out of memory" not in str(error):
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
-        way_out = f"lower training.batch_size ({task.settings.training.batch_size}) or image_size ({task.image_size})"
-        raise UserError(f"{trial.trial} failed: out of memory; {way_out}") from error
+        raise UserError(f"{trial.trial} failed: out of memory; {what_to_lower(trial, group)}") from error
 
 
 def _say_of_record(trial: PlannedTrial, kept: KeptNetwork, store: Store, metric: str, progress: Progress) -> None:
@@ -205,15 +214,6 @@ def _say_of_record(trial: PlannedTrial, kept: KeptNetwork, store: Store, metric:
 
 def _shown(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.6f}"
-
-
-def _found(
-    kept: KeptNetwork, images: Images, cases: BoxedCases, shown: np.ndarray, tolerance: float, progress: Progress
-) -> _Found:
-    from ..tasks.classification.localisation import case_maps, pointed
-
-    everywhere = pointed(kept.network, kept.device, images, cases, tolerance, progress)
-    return _Found(everywhere, case_maps(kept.network, kept.device, images, cases.of(shown)))
 
 
 def _rows(images: Images, cases: BoxedCases, maps: Sequence[GradCam], hits: np.ndarray) -> tuple[HeatmapRow, ...]:

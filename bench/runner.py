@@ -14,6 +14,7 @@ from ..foundation.errors import UserError
 from ..foundation.progress import Progress, Step
 from ..results.record import Record
 from ..tasks.task import Context
+from .out_of_memory import is_out_of_memory, what_to_lower
 from .plan import Group, Plan, PlannedTrial
 from .provenance import provenance
 
@@ -81,8 +82,8 @@ class Runner:
             except (RuntimeError, MemoryError) as error:
                 planned = tried[-1] if tried else group.trials[0]
                 words = str(error).splitlines()[0] if str(error) else type(error).__name__
-                if _is_out_of_memory(error):
-                    way_out = _what_to_lower(planned, group)
+                if is_out_of_memory(error):
+                    way_out = what_to_lower(planned, group)
                 else:
                     self._progress.say(traceback.format_exc())
                     way_out = "its traceback is above"
@@ -126,20 +127,6 @@ class Runner:
             if len(taken_by_others) == len(pending):
                 time.sleep(WAIT_SECONDS)
             pending = taken_by_others
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # Torch says it of a GPU and of the CPU in RuntimeErrors; the class for GPUs is not in every version.
-    words = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words
-
-
-def _what_to_lower(planned: PlannedTrial, group: Group) -> str:
-    settings = group.data.task.settings_of(planned.trial)
-    part = "training" if "training" in settings else "features"
-    batch = settings.get(part, {}).get("batch_size")
-    size = group.data.task.image_size
-    return f"lower {part}.batch_size{f' ({batch})' if batch else ''} or image_size ({size})"
 
 
 def make_record(planned: PlannedTrial, group: Group, result: TrialResult, about: dict[str, object]) -> Record:

@@ -88,8 +88,8 @@ def fit(
     started, which all call this. Running statistics of BatchNorm are the mean over processes after every step.
 
     Raises NotFiniteLossError where the loss is NaN or infinite (the last checkpoint stays; but see `not_finite`),
-    StoppedError where
-    `stop` ended the training, UserError for a device that is not there or a checkpoint that cannot be written.
+    StoppedError where `stop` ended the training, UserError for a device that is not there or a checkpoint that cannot
+    be written.
     """
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Narrower terminals get the table without effect sizes and counts.
 WIDE = 150
-
+EXTRAS = ("effect", "wins A:B", "alone A:B")
 
 EXPLAINED = {
     "image t": "paired t: of the values of each image, clustered by patient where patients have several",
@@ -31,7 +31,7 @@ EXPLAINED = {
     "pool and test set only",
     "DeLong": "DeLong: over test images, clustered by patient where patients have several",
     "McNemar": "McNemar: who is right more often, over test images, clustered by patient where patients have several",
-    "Wilcoxon": "(Wilcoxon): ranks of the differences of patients beside the t-test of their means",
+    "Wilcoxon": "(Wilcoxon): signed ranks of the images' differences, those of a patient together, beside the t-test",
     "permutation": "permutation: over patients, whose predictions are swapped between the two encoders",
     "Stuart-Maxwell": "(Stuart-Maxwell): marginal homogeneity, equal totals of decisions; it does not say who is right",
 }
@@ -130,8 +130,9 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
     shown.add_column("trials", overflow="fold")
     shown.add_column("%", justify="right", no_wrap=True)
     shown.add_column("metric", overflow="fold")
-    extras = ("effect", "wins A:B", "alone A:B") if wide else ()
-    for column in ("A", "B", "A - B", "95 % interval", *extras):
+    # A column that no row fills is left away: masks and boxes have no decisions to be right about.
+    extras = [number for number in range(len(EXTRAS)) if wide and any(_extras(row)[number] for row in rows)]
+    for column in ("A", "B", "A - B", "95 % interval", *(EXTRAS[number] for number in extras)):
         shown.add_column(column, justify="right", no_wrap=True)
     shown.add_column("test", no_wrap=True)
     for column in ("p", "p Holm"):
@@ -151,7 +152,7 @@ def _table(rows: Sequence[EncoderComparison], wide: bool) -> Table:
             "undefined" if row.difference is None else f"{row.difference:+.4f}{sd}",
             "" if row.ci_low is None else f"{row.ci_low:+.4f} to {row.ci_high:+.4f}",
         )
-        cells += _extras(row) if wide else ()
+        cells += tuple(_extras(row)[number] for number in extras)
         tests = sorted(row.tests, key=lambda test: not test.decides) or [None]
         for number, test in enumerate(tests):
             line = (*(cells if number == 0 else [""] * len(cells)), *_test(test, row.difference is None))
@@ -211,7 +212,8 @@ def _notes(rows: Sequence[EncoderComparison], wide: bool) -> list[str]:
             f"interval: bootstrap over {what}, of each row by itself: it can exclude 0 where p Holm does not say so"
         )
     if wide:
-        notes.append("alone: decisions that only one got right, over all labels and replicates")
+        if any(row.only_a_right is not None for row in rows):
+            notes.append("alone: decisions that only one got right, over all labels and replicates")
         effects = {row.effect for row in rows}
         notes += ["d: mean difference / SD over replicates; wins: replicates in which one is better"] * ("d" in effects)
         notes += ["OR: odds of being right where the other is wrong"] * ("OR" in effects)

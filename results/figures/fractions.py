@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _HEIGHT = 2.1
 _LEFT, _BOTTOM, _RIGHT, _TOP = 0.42, 0.34, 0.06, 0.06
+# Of the metric's axis: more make numbers of three decimals.
+_MOST_STEPS = 6
 
 
 @dataclass(frozen=True)
@@ -130,14 +132,17 @@ def _band(axes: Axes, curve: LearningCurve, colour: str) -> None:
         low, high = ([point.mean + sign * (point.sd or 0.0) for point in stretch] for sign in (-1, 1))
         name = curve.encoder.name
         if len(stretch) > 1:
-            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, label=f"band of {name}")
+            # Where bands lie over each other their shades mix, and their edges tell them apart.
+            edge = {"edgecolor": (colour, 0.6), "linewidth": 0.5}
+            axes.fill_between(x, low, high, facecolor=(colour, 0.18), label=f"band of {name}", **edge)
         else:
             axes.plot(x * 2, [low[0], high[0]], color=colour, linewidth=0.8, label=f"bar of {name}")
 
 
 def _ticks(axes: Axes, fractions: Sequence[float]) -> None:
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=_MOST_STEPS, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_locator(FixedLocator(fractions))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([f"{each:g}" for each in fractions])

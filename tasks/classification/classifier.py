@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...training.device import Device, Precision, autocast, images_channels_last
+from ...training.device import Device, Precision
+from ..network_input import as_input, asking
 
 if TYPE_CHECKING:
     from ...data.images import Images
@@ -44,18 +45,10 @@ class Predictor:
 
     def __call__(self, model: nn.Module, rows: np.ndarray) -> np.ndarray:
         """Float64 [len(rows), L], of `model` in eval mode; its mode is put back."""
-        was_training = model.training
-        model.eval()
         found = []
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with asking(model, self.device, self.precision):
             for first in range(0, len(rows), self.batch_size):
                 pixels = as_input(self.images.batch(rows[first : first + self.batch_size])).to(self.device)
                 logits = model(pixels).double()
                 found.append((logits.softmax(dim=1) if self.exclusive else logits.sigmoid()).cpu().numpy())
-        model.train(was_training)
         return np.concatenate(found) if found else np.empty((0, len(self.images.radiographs.labels)))
-
-
-def as_input(pixels: np.ndarray) -> Tensor:
-    """uint8 [B, S, S] -> float32 [B, 1, S, S] in [0, 1], channels last."""
-    return images_channels_last(torch.from_numpy(pixels).unsqueeze(1).float().div_(255))

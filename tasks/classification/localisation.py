@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .classifier import Classifier
     from .grad_cam import GradCam
 
-# Maps of a batch in memory at a time; a graph of the forward pass belongs to each.
+# Maps in memory at a time, at most; a graph of the forward pass belongs to each.
 BATCH_SIZE = 16
 
 
@@ -59,10 +59,10 @@ class BoxedCases:
         of_case = {name: getattr(self, name)[chosen] for name in ("rows", "labels", "sample_ids", "patients", "sizes")}
         return BoxedCases(**of_case, names=self.names, boxes=self.boxes[kept], case=place[self.case[kept]])
 
-    def batches(self) -> Iterator[BoxedCases]:
-        """All cases in order, BATCH_SIZE at a time."""
-        for first in range(0, len(self), BATCH_SIZE):
-            yield self.of(np.arange(first, min(first + BATCH_SIZE, len(self))))
+    def batches(self, size: int = BATCH_SIZE) -> Iterator[BoxedCases]:
+        """All cases in order, `size` at a time."""
+        for first in range(0, len(self), size):
+            yield self.of(np.arange(first, min(first + size, len(self))))
 
     def masks(self, side: int, tolerance: float) -> np.ndarray:
         """Which pixels of a map [S, S] lie in a box, bool [P, S, S]; see `box_masks`. UserError names the image."""
@@ -156,16 +156,19 @@ def shown_cases(cases: BoxedCases, number: int, key: DrawKey) -> np.ndarray:
     return np.array(chosen[:number], dtype=np.int64)
 
 
-def case_maps(network: Classifier, device: Device, images: Images, cases: BoxedCases) -> GradCam:
-    """Grad-CAM of the cases' labels on the CPU, [P, S, S]; computed in float32."""
+def case_maps(network: Classifier, device: Device, images: Images, cases: BoxedCases, batch_size: int) -> GradCam:
+    """Grad-CAM of the cases' labels on the CPU, [P, S, S]; computed in float32, `batch_size` images at a time."""
     import torch
 
-    from .classifier import as_input
+    from ..network_input import as_input
     from .grad_cam import GradCam, grad_cam
 
-    pixels = as_input(images.batch(cases.rows)).to(device)
-    found = grad_cam(network, pixels, torch.from_numpy(cases.labels).to(device))
-    return GradCam(found.heat.cpu(), found.signed.cpu())
+    found = []
+    for batch in cases.batches(batch_size):
+        pixels = as_input(images.batch(batch.rows)).to(device)
+        maps = grad_cam(network, pixels, torch.from_numpy(batch.labels).to(device))
+        found.append((maps.heat.cpu(), maps.signed.cpu()))
+    return GradCam(*(torch.cat(each) for each in zip(*found, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -183,15 +186,21 @@ class Pointed:
 
 
 def pointed(
-    network: Classifier, device: Device, images: Images, cases: BoxedCases, tolerance: float, progress: Progress
+    network: Classifier,
+    device: Device,
+    images: Images,
+    cases: BoxedCases,
+    tolerance: float,
+    batch_size: int,
+    progress: Progress,
 ) -> Pointed:
-    """Where the network's map of each case points; see `pointing_hits`."""
+    """Where the network's map of each case points, `batch_size` images at a time; see `pointing_hits`."""
     from ...stats.pointing_game import pointing_hits
 
     hits, for_label = [], []
     with progress.step(f"Grad-CAM of {network.encoder.meta.name}", len(cases)) as step:
-        for batch in cases.batches():
-            maps = case_maps(network, device, images, batch)
+        for batch in cases.batches(batch_size):
+            maps = case_maps(network, device, images, batch, batch_size)
             hits.append(pointing_hits(maps.ranked.numpy(), batch.masks(images.size, tolerance)))
             for_label.append(maps.for_label.numpy())
             step.advance(len(batch))

@@ -17,7 +17,8 @@ from ...data.keys import fold
 from ...training.data_loader import BatchLoader
 from ...training.device import Device, resolve_device, resolve_precision
 from ...training.loop import fit
-from .classifier import Classifier, Predictor, as_input
+from ..network_input import as_input
+from .classifier import Classifier, Predictor
 
 if TYPE_CHECKING:
     from ...data.images import Images

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ...stats.average_precision import Detections, match
-from ...training.device import Device, Precision, autocast, images_channels_last
+from ...training.device import Device, Precision
+from ..network_input import as_input, asking
 from .targets import TrueBoxes, scales
 
 if TYPE_CHECKING:
@@ -36,16 +36,13 @@ class Finder:
     def __call__(self, model: nn.Module, rows: np.ndarray) -> list[Detections]:
         """For each of `rows` its detections by falling score, numbered by place in `rows`; the model's mode is put
         back."""
-        was_training = model.training
-        model.eval()
         found: list[Detections] = []
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with asking(model, self.device, self.precision):
             for first in range(0, len(rows), self.batch_size):
                 some = rows[first : first + self.batch_size]
                 outputs = model(as_input(self.images.batch(some)).to(self.device))
                 for row, output in zip(some, outputs, strict=True):
                     found.append(self._in_original(output, row, len(found)))
-        model.train(was_training)
         return found
 
     def _in_original(self, output: dict[str, Tensor], row: int, number: int) -> Detections:
@@ -84,8 +81,3 @@ def joined(found: Sequence[Detections]) -> Detections:
     """Those of all images as one."""
     parts = [[getattr(each, name) for each in found] for name in ("image", "label", "boxes", "scores")]
     return Detections(*(np.concatenate(part) for part in parts))
-
-
-def as_input(pixels: np.ndarray) -> Tensor:
-    """uint8 [B, S, S] -> float32 [B, 1, S, S] in [0, 1], channels last."""
-    return images_channels_last(torch.from_numpy(pixels).unsqueeze(1).float().div_(255))

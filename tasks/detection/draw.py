@@ -46,9 +46,10 @@ def draw(radiographs: Radiographs, trial: Trial, version: int, settings: DrawSet
         key = DrawKey(trial.task, version, trial.replicate)
         split = _drawn(radiographs, key, trial.fraction, settings, has)
     wanted = len(split.validation) > 0 or (radiographs.splits is None and settings.validation_share > 0)
+    larger = "add images with boxes" if trial.fraction == 100 else "train on a larger fraction"
     ways_out = {
-        "train": "train on a larger fraction",
-        "validation": "train on a larger fraction, or set draw.validation_share to 0 to go without validation",
+        "train": larger,
+        "validation": f"{larger}, or set draw.validation_share to 0 to go without validation",
         "test": "check that the copy is complete",
     }
     for role, way_out in ways_out.items():

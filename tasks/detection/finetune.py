@@ -12,13 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from ...foundation.errors import UserError
+from ...training.batch_norm import synchronise
 from ...training.data_loader import BatchLoader
 from ...training.device import resolve_device, resolve_precision
 from ...training.loop import fit
 from ...training.optimiser import norms_without_decay
 from ...training.precise_batch_norm import settle_batch_norm
+from ...training.torchrun import process_count
+from ..network_input import as_input
 from ..trial import Trial, TrialResult
-from .detecting import Finder, Validation, as_input
+from .detecting import Finder, Validation
 from .draw import boxed
 from .model.build import build_detector
 from .predictions import predictions_of
@@ -52,6 +55,9 @@ def finetune(
     labels = task.labels_of(radiographs)
     split = task.split(radiographs, trial)
     detector = build_detector(encoder.fresh(seed), len(labels), settings.detection, task.head_of(trial), seed)
+    if process_count(settings.training.devices) > 1:
+        # A process has too few images by itself (MoCo's protocol); frozen statistics stay frozen.
+        synchronise(detector)
     device = resolve_device(settings.training.device)
     precision = resolve_precision(settings.training.precision, device)
     rows = boxed(radiographs, split.train, labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...foundation.errors import UserError
+from ...foundation.errors import UserError, unknown_name
 from ...stats.average_precision import Truth
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def scales(sizes: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_boxes(radiographs: Radiographs, labels: Sequence[str]) -> None:
-    """Raise UserError, in one line, for a dataset without a box of `labels`, and for the first box that is inverted,
-    has no area or is not a number."""
+    """Raise UserError, in one line, for a dataset without a box of `labels`, for a label that neither it nor its boxes
+    have, and for the first box that is inverted, has no area or is not a number."""
     table = radiographs.boxes
     if table is None:
         raise UserError(f"{radiographs.dataset}: no boxes in {radiographs.root}; detection needs a dataset with boxes")
@@ -77,6 +77,10 @@ def check_boxes(radiographs: Radiographs, labels: Sequence[str]) -> None:
             f"{radiographs.dataset}: no box of {', '.join(labels)} in {radiographs.root}; labels that have boxes: "
             f"{', '.join(found) or 'none'}"
         )
+    for label in labels:
+        # A category of the dataset may have no box in this copy; a misspelt one would be trained on nothing.
+        if label not in found and label not in radiographs.labels:
+            raise UserError(f"{radiographs.dataset}: labels: {unknown_name('label', label, found)}")
     corners = table[CORNERS].to_numpy(dtype=np.float64)
     empty = (corners[:, 2:] <= corners[:, :2]).any(axis=1)
     for wrong, what in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -102,10 +103,14 @@ class DetectionTask(Task):
         return draw(radiographs, trial, self.meta.version, self.settings.draw, self.labels_of(radiographs))
 
     def check_encoder(self, encoder: Encoder, trial: Trial) -> None:
+        from ...training.batch_norm import synchronise
+        from ...training.torchrun import process_count
         from .model.build import check_detector
         from .model.feature_map import feature_map
 
         check_detector(encoder, self.settings.detection)
+        if process_count(self.settings.training.devices) > 1:
+            synchronise(deepcopy(encoder))
         if trial.variant == "dc5":
             feature_map(encoder, "dc5")
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...training.device import images_channels_last
+from ..network_input import as_input
 from .augmentation import affine
 
 if TYPE_CHECKING:
@@ -36,8 +36,3 @@ class TrainingImages:
         if self._augmented:
             pixels, squares = affine(pixels, squares, generator)
         return as_input(pixels), torch.from_numpy(squares).unsqueeze(1)
-
-
-def as_input(pixels: np.ndarray) -> Tensor:
-    """uint8 [B, S, S] -> float32 [B, 1, S, S] in [0, 1], channels last."""
-    return images_channels_last(torch.from_numpy(pixels).unsqueeze(1).float().div_(255))

@@ -70,7 +70,8 @@ def _patients(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which patients train and which validate, bool [2, P], and where each stands in its list, 0 to 1 [P].
 
-    A fraction is a prefix of the lists, so that the places of its patients lie below it.
+    A fraction is a prefix of the lists, so that the places of its patients lie below it. The first training patient of
+    a list belongs to every fraction, however small, and so stands at 0.
     """
     chosen = np.zeros((2, len(names)), dtype=bool)
     place = np.zeros(len(names))
@@ -81,6 +82,7 @@ def _patients(
             chosen[role, np.searchsorted(names, drawn[role])] = True
             length = len(lists[role])
             place[np.searchsorted(names, lists[role])] = (np.arange(length) + 0.5) / max(length, 1)
+        place[np.searchsorted(names, lists[0][:1])] = 0.0
     return chosen, place
 
 

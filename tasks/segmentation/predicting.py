@@ -14,8 +14,8 @@ from torch import nn
 
 from ...data.run_lengths import counts_of, counts_to_text
 from ...foundation.errors import UserError
-from ...training.device import Device, Precision, autocast
-from .batches import as_input
+from ...training.device import Device, Precision
+from ..network_input import as_input, asking
 from .levels import LEVELS, LevelCounts, count_levels, enlarged
 
 if TYPE_CHECKING:
@@ -58,22 +58,19 @@ class Predictor:
         return [text for text, _ in found], np.array([score for _, score in found])
 
     def _each(self, network: nn.Module, rows: np.ndarray, work: Callable[[int, np.ndarray], T]) -> Iterator[T]:
-        """What `work` makes of each row and its enlarged probabilities; the network's mode is put back."""
+        """What `work` makes of each row and its enlarged probabilities."""
 
         def enlarge_and_work(row: int, probabilities: np.ndarray) -> T:
             return work(row, enlarged(probabilities, *self.masks.sizes[row].tolist()))
 
-        was_training = network.training
-        network.eval()
         with ThreadPoolExecutor(min(torch.get_num_threads(), MOST_WORKERS)) as pool:
             for first in range(0, len(rows), self.batch_size):
                 part = rows[first : first + self.batch_size]
                 yield from pool.map(enlarge_and_work, part.tolist(), self._probabilities(network, part))
-        network.train(was_training)
 
     def _probabilities(self, network: nn.Module, rows: np.ndarray) -> np.ndarray:
         """Float32 [len(rows), S, S]. Raises NotNumbersError."""
-        with torch.inference_mode(), autocast(self.device, self.precision):
+        with asking(network, self.device, self.precision):
             logits = network(as_input(self.images.batch(rows)).to(self.device))
             found = logits.float().sigmoid()[:, 0].cpu().numpy()
         if not np.isfinite(found).all():

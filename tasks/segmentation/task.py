@@ -136,7 +136,10 @@ class SegmentationTask(Task):
 
     def about(self, metric: str) -> str:
         if metric in ("dice", "iou"):
-            return "mean over images; 1 where mask and decision are both empty"
+            return (
+                "mean over images; 1 where mask and decision are both empty, so that marking nothing scores the share "
+                "of images without a mask (0.5 where both kinds are equally many)"
+            )
         return "mean over images with a mask" if metric in ("dice_positive", "iou_positive") else ""
 
 

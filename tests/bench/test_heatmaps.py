@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from cxrbench.foundation.progress import SilentProgress
 from cxrbench.pretrain.encoder import Encoder
 from cxrbench.results import Store
 from cxrbench.results.pointing_numbers import ALL, MEAN
-from cxrbench.tasks.classification import kept_network
+from cxrbench.tasks.classification import kept_network, localisation
 
 from ..pretrain.tiny_encoder import tiny_encoder
 
@@ -42,11 +43,11 @@ class Told(SilentProgress):
 
 @pytest.fixture(scope="module")
 def nih14(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A phantom of NIH ChestX-ray14 with boxes: 80 images of 64 pixels."""
+    """A phantom of NIH ChestX-ray14 with boxes: 48 images of 64 pixels."""
     from cxrbench.data.phantom.dataset import write_phantom_dataset
 
     root = tmp_path_factory.mktemp("phantom") / "nih14"
-    write_phantom_dataset("nih14", root, 80, 64, rib_free=False)
+    write_phantom_dataset("nih14", root, 48, 64, rib_free=False)
     return root
 
 
@@ -147,20 +148,29 @@ def test_a_task_that_is_frozen_only_is_named(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_dataset_without_boxes_is_named_before_anything_is_trained(
-    chexpert: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from cxrbench.data.phantom.dataset import write_phantom_dataset
+
+    root = tmp_path / "pediatric_pneumonia"
+    write_phantom_dataset("pediatric_pneumonia", root, 24, 32, rib_free=False)
     monkeypatch.setattr(kept_network, "train_classifier", None)
-    with pytest.raises(UserError, match="chexpert: no boxes below"):
-        drawn(configured(chexpert, cache, tmp_path, tasks=("chexpert",)), Told())
+    with pytest.raises(UserError, match="pediatric_pneumonia: no boxes below"):
+        drawn(configured(root, cache, tmp_path, tasks=("pediatric_pneumonia",)), Told())
 
 
-def test_a_full_gpu_is_one_line(nih14: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("place", "name"), [(kept_network, "train_classifier"), (localisation, "case_maps")], ids=["training", "maps"]
+)
+def test_a_full_gpu_is_one_line(
+    place: ModuleType, name: str, nih14: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(kept_network, "train_classifier", full)
+    monkeypatch.setattr(place, name, full)
     with pytest.raises(UserError, match=r"out of memory; lower training.batch_size \(16\) or image_size \(32\)"):
-        drawn(configured(nih14, cache, tmp_path), Told(), replicate=1)
+        drawn(configured(nih14, cache, tmp_path), Told(), replicate=1 if place is kept_network else 0)
 
 
 def cli(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -34,6 +34,7 @@ def found_in(boxes: Sequence[list[float] | None]) -> Predictions:
     columns = {
         "truth": [np.array(TRUTH) for _ in boxes],
         "truth_labels": [np.zeros(1, np.int64) for _ in boxes],
+        "truth_crowd": [np.zeros(1, bool) for _ in boxes],
         "boxes": [np.array(box or [], dtype=np.float64) for box in boxes],
         "scores": [np.full(one, 0.9) for one in some],
         "box_labels": [np.zeros(one, np.int64) for one in some],

@@ -109,6 +109,7 @@ def _figure(found: HeatmapsOfTrials, request: HeatmapRequest) -> Figure:
         f"Pointing game: share of maps whose maximum lies in a box of the label{tolerance}; {over}, all {mean.cases} "
         f"boxed pairs of test image and label, {mean.patients} patients. Below it: 95 % interval.",
         f"Replicate {trial.replicate}. Images in the order of a hash of their ids.",
+        *_silent(found),
     ]
     return draw_heatmaps(
         found.shown,
@@ -118,6 +119,14 @@ def _figure(found: HeatmapsOfTrials, request: HeatmapRequest) -> Figure:
         synthetic=found.data.radiographs.synthetic,
         notes=notes,
     )
+
+
+def _silent(found: HeatmapsOfTrials) -> list[str]:
+    """How many maps of each encoder hold nothing for the label: such a score says little."""
+    totals = {row.encoder: row for row in found.numbers if row.label == found.mean.label}
+    silent = {name: row.cases - row.for_label for name, row in totals.items() if row.for_label < row.cases}
+    words = ", ".join(f"{count} of {totals[name].cases} of {name}" for name, count in silent.items())
+    return [f"Nothing in the image speaks for the label in maps: {words}."] if silent else []
 
 
 def _about(found: HeatmapsOfTrials, request: HeatmapRequest) -> dict[str, object]:

@@ -97,13 +97,17 @@ def shown_panels(
     tables = [each.table for each in predictions]
     rows, rule = _rows(predictions[0], named, asked.images, is_positive)
     progress.say(f"images: {', '.join(tables[0]['sample_id'].iloc[rows])}")
+    numbers = f"Under the names: all {len(tables[0])} test images of replicate {chosen[0].replicate}"
+    # Over a panel stands one image's number, which means something else than that of all: a mean with empty ones, say.
+    about = trials.task.about(trials.task.meta.main_metric)
+    numbers = f"{numbers}; {about}" if about else numbers
     return Panels(
         predictions=predictions,
         rows=rows,
         images=_read(asked, chosen, predictions[0], rows, progress),
         names=tuple(trials.names()),
         results=tuple(_result(trials.task, record) for record in chosen),
-        notes=(rule, f"Under the names: all {len(tables[0])} test images of replicate {chosen[0].replicate}."),
+        notes=(rule, f"{numbers}."),
     )
 
 

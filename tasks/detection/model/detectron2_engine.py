@@ -26,7 +26,8 @@ def check_detectron2() -> None:
     """Raise UserError where detectron2 cannot be imported."""
     try:
         import_module("detectron2.modeling")
-    except ImportError as error:
+    # Beside a Pillow or torch of another age its import ends in an AttributeError.
+    except (ImportError, AttributeError) as error:
         raise UserError(
             f"detection.engine=detectron2: detectron2 cannot be imported ({error}); build it from its source "
             "(github.com/facebookresearch/detectron2), or set detection.engine=torchvision"

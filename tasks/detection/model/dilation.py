@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from torch import nn
 
@@ -22,17 +24,28 @@ def dilate(stage: nn.Module, channels: int, name: str) -> None:
     Raises:
         UserError: the stage shrinks its map by other means than convolutions with stride 2.
     """
+    _change(stage)
+    if not _keeps_sides(stage, channels):
+        raise UserError(
+            f"{name}: its last stage does not shrink its map by convolutions with stride 2, so it cannot be dilated; "
+            "take the variant c4, or a ResNet"
+        )
+
+
+def can_dilate(stage: nn.Module, channels: int) -> bool:
+    """Whether `dilate` takes `stage`, which is left as it is."""
+    stage = deepcopy(stage)
+    _change(stage)
+    return _keeps_sides(stage, channels)
+
+
+def _change(stage: nn.Module) -> None:
     for module in stage.modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
             # A dilation of 1 x 1 changes nothing.
             module.dilation = (2, 2)
             module.padding = tuple(size - 1 for size in module.kernel_size)
-    if not _keeps_sides(stage, channels):
-        raise UserError(
-            f"{name}: its last stage does not shrink its map by convolutions with stride 2, so it cannot be dilated; "
-            "take the variant c4, or a ResNet"
-        )
 
 
 @torch.no_grad()
@@ -42,7 +55,11 @@ def _keeps_sides(stage: nn.Module, channels: int) -> bool:
     stage.eval()
     parameter = next(stage.parameters())
     zeros = torch.zeros(1, channels, 8, 10, device=parameter.device, dtype=parameter.dtype)
-    sides = stage(zeros).shape[-2:]
-    for module, mode in zip(stage.modules(), modes, strict=True):
-        module.training = mode
-    return sides == zeros.shape[-2:]
+    try:
+        return stage(zeros).shape[-2:] == zeros.shape[-2:]
+    except RuntimeError:
+        # A shortcut that pools no longer fits what it is added to.
+        return False
+    finally:
+        for module, mode in zip(stage.modules(), modes, strict=True):
+            module.training = mode

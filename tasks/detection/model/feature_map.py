@@ -15,7 +15,7 @@ from ....pretrain.encoder import Encoder
 from ....pretrain.initialisation import private_randomness
 from ....pretrain.network import Network
 from .anchors import STRIDE
-from .dilation import dilate
+from .dilation import can_dilate, dilate
 from .settings import Head
 
 NO_FOURTH_STAGE = "its layers behind stride 16 do not come apart: two fully connected layers in place of a fourth stage"
@@ -87,21 +87,25 @@ def _of_blocks(encoder: Encoder, blocks: nn.ModuleList, head: Head) -> FeatureMa
 
 
 def _of_timm_resnet(encoder: Encoder, head: Head) -> nn.ModuleList | None:
-    """Stem and stages of timm's ResNets, for C4; None for anything else, and for DC5, where timm dilates them."""
+    """Stem and stages of timm's ResNets; None for anything else, and in DC5 for a last stage that pools."""
     from timm.models.resnet import ResNet
 
     library = encoder.network.library()
-    if head == "dc5" or not isinstance(library, ResNet):
+    if not isinstance(library, ResNet):
         return None
     body: Any = library
+    # The shortcuts of ResNet-D, which only timm dilates.
+    if head == "dc5" and not can_dilate(body.layer4, encoder.meta.stage_channels[3]):
+        return None
     stem = nn.Sequential(body.conv1, body.bn1, body.act1)
     return nn.ModuleList([stem, nn.Sequential(body.maxpool, body.layer1), body.layer2, body.layer3, body.layer4])
 
 
 def _small(fourth: nn.Module) -> tuple[str, ...]:
+    from timm.models import resnet as timm_resnet
     from torchvision.models.resnet import BasicBlock
 
-    if any(isinstance(module, BasicBlock) for module in fourth.modules()):
+    if any(isinstance(module, BasicBlock | timm_resnet.BasicBlock) for module in fourth.modules()):
         return ("both convolutions of every block of the fourth stage dilated by 2 (detectron2 has no such model)",)
     return ()
 

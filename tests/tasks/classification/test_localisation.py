@@ -153,11 +153,11 @@ def test_a_network_that_sees_what_is_in_the_boxes_hits_them_all(radiographs: Rad
         # Mass is what is bright, Nodule what is dark, and Hernia nothing.
         network.head.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
     cases = cases_of(radiographs)
-    found = pointed(network, "cpu", images, cases, 0.0, SilentProgress())
+    found = pointed(network, "cpu", images, cases, 0.0, 2, SilentProgress())
     assert cases.labels.tolist() == [0, 0, 1]
     assert found.hits.tolist() == [True, True, False]
     assert found.for_label.all()
-    against = pointed(network, "cpu", images, replace(cases, labels=np.array([0, 0, 2])), 0.0, SilentProgress())
+    against = pointed(network, "cpu", images, replace(cases, labels=np.array([0, 0, 2])), 0.0, 16, SilentProgress())
     assert (against.hits.tolist(), against.for_label.tolist()) == ([True, True, False], [True, True, False])
 
 

@@ -82,12 +82,17 @@ def test_own_validation_rows_are_taken_where_there_are_any() -> None:
 
 @pytest.mark.parametrize(
     ("boxed_patients", "part", "way_out"),
-    [(0, "train", "larger fraction"), (1, "train", "larger fraction"), (5, "validation", "validation_share to 0")],
+    [(0, "train", "add images"), (1, "train", "add images"), (5, "validation", "validation_share to 0")],
 )
 def test_a_part_without_any_box_is_an_error_with_the_way_out(boxed_patients: int, part: str, way_out: str) -> None:
     with pytest.raises(UserError, match=f"of the {part} part of 100 % #0 has a box of opacity; .*{way_out}") as error:
         drawn(radiographs(boxed_patients))
     assert "\n" not in str(error.value)
+
+
+def test_a_small_fraction_without_any_box_can_be_larger() -> None:
+    with pytest.raises(UserError, match=r"of the validation part of 1 % #0 .*train on a larger fraction"):
+        drawn(radiographs(), Trial("any", "made_up", "c4", "finetune", 1, 0))
 
 
 def test_a_test_part_without_any_box_is_an_error() -> None:

@@ -21,6 +21,7 @@ from cxrbench.tasks.detection.task import DetectionTask
 from cxrbench.tasks.task import Context
 from cxrbench.tasks.trial import Trial, TrialResult
 from cxrbench.training import NotFiniteLossError, fit
+from cxrbench.training.batch_norm import SynchronisedBatchNorm
 
 TRIAL = Trial("resnet18_scratch", "siim_covid", "dc5", "finetune", 100, 0)
 LOSSES = {"loss", "rpn_objectness", "rpn_box", "roi_class", "roi_box"}
@@ -123,6 +124,30 @@ def test_a_loss_that_is_no_number_in_the_first_epoch_is_an_error(
     monkeypatch.setattr(module, "detection_loss", partial(not_finite, at=2, seen=[]))
     with pytest.raises(NotFiniteLossError, match=r"epoch 1, step 2, .*lower training\.lr"):
         run(small_task, encoder, squares, truth)
+
+
+@pytest.mark.parametrize(("devices", "count"), [(1, 0), (2, 21)])
+def test_several_processes_normalise_over_the_whole_batch(
+    small_task: DetectionTask,
+    encoder: Encoder,
+    squares: Images,
+    truth: TrueBoxes,
+    monkeypatch: pytest.MonkeyPatch,
+    devices: int,
+    count: int,
+) -> None:
+    seen: list[nn.Module] = []
+
+    def reached(network: nn.Module, **_: object) -> None:
+        seen.append(network)
+        raise Crash
+
+    monkeypatch.setattr(module, "fit", reached)
+    task = small_task.configured(None, {"training.devices": devices}, "test")
+    with pytest.raises(Crash):
+        run(task, encoder, squares, truth, Trial("resnet18_scratch", "siim_covid", "c4", "finetune", 100, 0))
+    # ResNet-18's 20 and the one behind its fourth stage.
+    assert sum(isinstance(each, SynchronisedBatchNorm) for each in seen[0].modules()) == count
 
 
 def test_mirrored_images_have_mirrored_boxes(squares: Images, truth: TrueBoxes) -> None:

@@ -106,3 +106,10 @@ def test_a_dataset_without_boxes_says_so() -> None:
         check_boxes(replace(radiographs(), boxes=None), LABELS)
     with pytest.raises(UserError, match=r"no box of opacity, nodule in .*; labels that have boxes: mass"):
         check_boxes(radiographs(("a", "mass", 1, 1, 2, 2)), LABELS)
+
+
+def test_a_label_that_nothing_is_called_is_named() -> None:
+    data = radiographs(("a", "mass", 1, 1, 2, 2))
+    check_boxes(data, ("mass", "nodule"))
+    with pytest.raises(UserError, match=r"made_up: labels: .*'?opacty'?.*mass"):
+        check_boxes(data, ("mass", "opacty"))

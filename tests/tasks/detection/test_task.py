@@ -71,7 +71,7 @@ def test_engine_and_anchors_can_be_set_and_misspellings_are_named() -> None:
         task.check("frozen", "c4")
 
 
-def test_an_encoder_without_maps_is_refused_before_anything_runs() -> None:
+def test_an_encoder_that_does_not_fit_is_refused_before_anything_runs() -> None:
     task = task_of("siim_covid")
     encoder = load_encoder("resnet18_scratch")
     for variant in task.meta.variants:

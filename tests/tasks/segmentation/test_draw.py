@@ -61,6 +61,16 @@ def test_a_fraction_lies_inside_a_larger_one(images_a_patient: int) -> None:
         assert np.array_equal(small.test, large.test)
 
 
+@pytest.mark.parametrize(
+    ("small", "large", "n", "images_a_patient", "seed"), [(20, 30, 90, 3, 11), (30, 50, 120, 5, 2)]
+)
+def test_a_patient_drawn_because_one_must_be_stays_in_a_larger_fraction(
+    small: float, large: float, n: int, images_a_patient: int, seed: int
+) -> None:
+    data = dataset(n=n, images_a_patient=images_a_patient, prevalence=0.5, seed=seed)
+    assert set(drawn(data, small).train) < set(drawn(data, large).train)
+
+
 def test_replicates_share_the_test_part_and_differ_in_the_others() -> None:
     data = dataset(n=400)
     one, other = drawn(data, replicate=0), drawn(data, replicate=1)

@@ -7,7 +7,7 @@ from torch.nn import functional
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from cxrbench.foundation.errors import UserError
-from cxrbench.tasks.detection.model.dilation import dilate
+from cxrbench.tasks.detection.model.dilation import can_dilate, dilate
 
 
 def shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -58,7 +58,20 @@ def test_statistics_and_modes_stay() -> None:
     assert block.bn2.training
 
 
-def test_a_stage_that_pools_is_refused_by_name() -> None:
-    stage = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1))
+def pooled_shortcut() -> nn.Module:
+    """As in ResNet-D: what is added no longer has the sides of what it is added to."""
+    return nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4))
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(4, 4, 3, padding=1)), BasicBlock(4, 4, 2, pooled_shortcut())],
+    ids=["main path", "shortcut"],
+)
+def test_a_stage_that_pools_is_refused_by_name(stage: nn.Module) -> None:
+    strides = [each.stride for each in stage.modules() if isinstance(each, nn.Conv2d)]
+    assert not can_dilate(stage.train(), 4)
+    assert [each.stride for each in stage.modules() if isinstance(each, nn.Conv2d)] == strides
     with pytest.raises(UserError, match=r"encoder pooled: .*cannot be dilated"):
         dilate(stage, 4, "encoder pooled")
+    assert stage.training

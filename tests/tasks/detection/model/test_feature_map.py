@@ -70,7 +70,9 @@ def test_c4_of_others_is_their_map_at_stride_16_without_the_layers_behind(resnet
     ("name", "channels", "note"),
     [
         ("resnet18_scratch", 512, "both convolutions of every block"),
+        # A stage of ResNet-D pools in its shortcuts, which is timm's to dilate.
         ("timm:resnet10t", 512, TIMM_DILATION),
+        ("timm:resnet18", 512, "both convolutions of every block"),
         ("timm:tf_efficientnet_lite0", 320, TIMM_DILATION),
     ],
 )
@@ -85,6 +87,16 @@ def test_dc5_has_the_last_stage_at_stride_16_with_the_encoders_weights(name: str
     # EfficientNet has a last convolution behind its stages, which the map does not need.
     assert len(own) - len(dilated) in (0, 1)
     assert all(torch.equal(a, b) for a, b in zip(own, dilated, strict=False))
+
+
+def test_dc5_of_a_resnet_is_the_same_model_whichever_library_built_it(resnet: Encoder) -> None:
+    timm = load_encoder("timm:resnet18")
+    library = timm.network.library()
+    library.load_state_dict(resnet.network.library().state_dict(), strict=False)
+    timm = Encoder(timm.network, replace(timm.meta, mean=resnet.meta.mean, std=resnet.meta.std)).eval()
+    expected, found = (feature_map(each.eval(), "dc5") for each in (resnet, timm))
+    torch.testing.assert_close(found.encoder(images()), expected.encoder(images()))
+    assert found.notes == expected.notes
 
 
 def test_the_encoder_given_stays_as_it_is(resnet: Encoder) -> None:
