@@ -153,25 +153,25 @@ def test_a_row_can_be_mapped(run: Run, tmp_path: Path) -> None:
 def test_tables_without_their_tasks_say_so_and_show_the_papers_numbers_with_and_without_a_store(
     run: Run, store: Path
 ) -> None:
-    code, out, err = run("table", "mlvicx-3", "--store", store)
+    code, out, err = run("table", "ifa-10", "--store", store)
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "not in this version of cxrbench: siim_acr; --published shows" in err
+    assert "not in this version of cxrbench: gan_inversion; --published shows" in err
     for place in ((), ("--store", store)):
-        code, out, _ = run("table", "mlvicx-3", "--published", *place)
-        assert (code, "0.59 ± 0.01" in out) == (0, True)
-        assert "Task siim_acr: not in this version of cxrbench" in out
+        code, out, _ = run("table", "ifa-10", "--published", *place)
+        assert (code, "SimCLR: rank on PSNR, SSIM, RMSE 1, p < 0.001" in out) == (0, True)
+        assert "Task gan_inversion: not in this version of cxrbench" in out
 
 
 def test_a_task_of_ones_own_fills_a_table_without_others(run: Run, store: Path, tmp_path: Path) -> None:
-    included = tmp_path / "registers_siim_covid.py"
+    included = tmp_path / "registers_gan_inversion.py"
     included.write_text(
-        "from cxrbench.tasks.registry import tasks\ntasks.register('siim_covid', tasks.get('pediatric_pneumonia'))\n"
+        "from cxrbench.tasks.registry import tasks\ntasks.register('gan_inversion', tasks.get('pediatric_pneumonia'))\n"
     )
     try:
-        code, out, _ = run("table", "ifa-9", "--store", store, "--include", included)
-        assert (code, "No records of siim_covid at the protocol and fractions of this table" in out) == (0, True)
+        code, out, _ = run("table", "ifa-10", "--store", store, "--include", included)
+        assert (code, "No records of gan_inversion at the protocol and fractions of this table" in out) == (0, True)
     finally:
-        tasks._registered.pop("siim_covid", None)
+        tasks._registered.pop("gan_inversion", None)
 
 
 def test_a_protocol_that_the_store_lacks_is_one_line(run: Run, store: Path) -> None:

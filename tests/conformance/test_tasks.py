@@ -53,4 +53,4 @@ def test_task_keeps_its_contract(task_name: str, phantoms: Path, tmp_path: Path)
 
 def family_of(task: Task) -> str:
     """The folder in tasks/ that runs a task of ours; a plug-in's own module has no entry."""
-    return type(task).__module__.split(".")[-2]
+    return type(task).__module__.rpartition(".")[0].rpartition(".")[2]
