@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from ..stats.result import TestResult
@@ -136,6 +137,34 @@ class Comparison:
     only_a_right: int | None
     only_b_right: int | None
     tests: tuple[PairedTest, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        metric: str,
+        value_a: float | None,
+        value_b: float | None,
+        patients: np.ndarray,
+        tests: tuple[PairedTest, ...] = (),
+        alone: tuple[int | None, int | None] = (None, None),
+    ) -> Comparison:
+        """The values of one metric beside each other.
+
+        Args:
+            patients: patient of each test sample as a whole number from 0 [N].
+            alone: decisions that only a, and only b, got right.
+        """
+        return cls(
+            metric=metric,
+            value_a=value_a,
+            value_b=value_b,
+            difference=None if value_a is None or value_b is None else value_a - value_b,
+            n=len(patients),
+            patients=int(patients.max(initial=-1)) + 1,
+            only_a_right=alone[0],
+            only_b_right=alone[1],
+            tests=tests,
+        )
 
 
 def _number(value: float) -> float | None:

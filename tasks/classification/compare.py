@@ -27,27 +27,19 @@ def compare_classification(task: ClassificationTask, a: Predictions, b: Predicti
         tests = tests_of_single_label(a, b, asked, view)
     else:
         tests = tests_of_multi_label(a, b, asked, task.settings.labels.main or a.labels)
-    patients = int(a.patients().max(initial=-1)) + 1
+    patients = a.patients()
     alone = {each: _alone(a, b, each) for each in (None, view)}
-    comparisons = []
-    for metric, value_a in scores_a.items():
-        value_b = scores_b.get(metric)
-        difference = None if value_a is None or value_b is None else value_a - value_b
-        only_a_right, only_b_right = alone[view if metric.startswith("binary_") else None]
-        comparisons.append(
-            Comparison(
-                metric=metric,
-                value_a=value_a,
-                value_b=value_b,
-                difference=difference,
-                n=len(a.table),
-                patients=patients,
-                only_a_right=only_a_right,
-                only_b_right=only_b_right,
-                tests=tests.get(metric, ()),
-            )
+    return [
+        Comparison.of(
+            metric,
+            value_a,
+            scores_b.get(metric),
+            patients,
+            tests.get(metric, ()),
+            alone[view if metric.startswith("binary_") else None],
         )
-    return comparisons
+        for metric, value_a in scores_a.items()
+    ]
 
 
 def pair_classification(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:

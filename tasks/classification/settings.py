@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...foundation.settings import Settings
 from ...training.probe import ProbeSettings
-from ...training.settings import TrainingSettings
+from ..defined_task import TaskSettings
 from ..features import FeatureSettings
 from .binary_view import BinaryView
 
@@ -68,7 +68,7 @@ class DrawSettings(Settings):
     smallest: tuple[str, ...] = ()
 
 
-class ClassificationSettings(Settings):
+class ClassificationSettings(TaskSettings):
     """Everything that can be set about a classification task.
 
     Attributes:
@@ -81,7 +81,6 @@ class ClassificationSettings(Settings):
     """
 
     image_size: int = Field(default=224, ge=32, le=2048)
-    preprocessing: Literal["default", "paper"] = "default"
     views: Literal["frontal", "all"] = "all"
     augmentation: str = "ifa"
     balance: bool = True
@@ -89,4 +88,3 @@ class ClassificationSettings(Settings):
     draw: DrawSettings = DrawSettings()
     features: FeatureSettings = FeatureSettings()
     probe: ProbeSettings = ProbeSettings()
-    training: TrainingSettings = TrainingSettings()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data.augmentation import AUGMENTATION_VERSION, PRESETS
 from ...foundation.errors import UserError, unknown_name
-from ...foundation.settings import override
+from ..defined_task import DefinedTask
 from ..registry import TaskDefinition
-from ..task import Context, Task
+from ..task import Context
 from ..trial import Comparison, Trial, TrialResult
 from .settings import ClassificationSettings
 
 if TYPE_CHECKING:
     from ...data.images import Images
-    from ...data.preprocessing import Preset
     from ...data.radiographs import Radiographs
     from ...data.splits import Split
     from ...pretrain.encoder import Encoder
@@ -41,39 +40,18 @@ METRICS = {
 }
 
 
-class ClassificationTask(Task):
+class ClassificationTask(DefinedTask[ClassificationSettings]):
     """One dataset, a linear head, and either a convex probe on frozen features or fine-tuning of all weights."""
 
-    def __init__(self, definition: TaskDefinition, settings: ClassificationSettings):
-        self._definition = definition
-        self.settings = settings
-        self.meta = definition.meta(METRICS)
+    settings_kind = ClassificationSettings
+    metrics = METRICS
 
-    def configured(self, preset: str | None, overrides: Mapping[str, Any], where: str) -> Self:
-        settings = self.settings
-        if preset is not None:
-            if preset not in self.presets:
-                raise unknown_name("preset", preset, self.presets)
-            settings = override(settings, self._definition.presets[preset], f"preset {preset}")
-        settings = override(settings, overrides, where)
+    def check_settings(self, settings: ClassificationSettings, where: str) -> None:
         if settings.augmentation not in PRESETS:
             raise UserError(f"{where}: {unknown_name('augmentation', settings.augmentation, PRESETS)}")
         for variant in (*settings.draw.amounts, *settings.draw.smallest):
             if variant not in self.meta.variants:
                 raise UserError(f"{where}: draw: {unknown_name('variant', variant, self.meta.variants)}")
-        return type(self)(self._definition, settings)
-
-    @property
-    def presets(self) -> tuple[str, ...]:
-        return tuple(self._definition.presets)
-
-    @property
-    def image_size(self) -> int:
-        return self.settings.image_size
-
-    @property
-    def preprocessing(self) -> Preset:
-        return self.settings.preprocessing
 
     def settings_of(self, trial: Trial) -> dict[str, Any]:
         from ...training.device import resolve_device, resolve_precision
@@ -91,20 +69,14 @@ class ClassificationTask(Task):
         else:
             for name in ("probe", "features"):
                 settings.pop(name)
-            training = self.settings.training
-            settings["training"]["precision"] = resolve_precision(training.precision, resolve_device(training.device))
-            # Where it runs is provenance: the same training on another device is the same trial.
-            settings["training"].pop("device")
+            settings["training"] = self.training_settings()
             settings["augmentation_version"] = AUGMENTATION_VERSION
         return settings
 
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
         if trial.protocol == "frozen":
             return len(radiographs)
-        split = self.split(radiographs, trial)
-        # A training step costs about three forward passes.
-        per_epoch = 3 * len(split.train) + len(split.validation)
-        return self.settings.training.epochs * per_epoch + len(split.test)
+        return self.images_trained_on(trial, radiographs)
 
     def select(self, radiographs: Radiographs) -> Radiographs:
         view = self.settings.labels.view
@@ -177,7 +149,4 @@ class ClassificationTask(Task):
 
 def from_definition(definition: TaskDefinition) -> ClassificationTask:
     """The task of a TOML in the catalog, or of a plug-in's own definition."""
-    settings = override(ClassificationSettings(), definition.settings, f"task {definition.name}, settings")
-    for preset, values in definition.presets.items():
-        override(settings, values, f"task {definition.name}, preset {preset}")
-    return ClassificationTask(definition, settings)
+    return ClassificationTask.from_definition(definition)

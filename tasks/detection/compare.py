@@ -40,25 +40,12 @@ def compare_detection(a: Predictions, b: Predictions, asked: tuple[TestName, ...
     comparisons = []
     for metric, value_a in scores_a.items():
         value_b = scores_b[metric]
-        difference = None if value_a is None or value_b is None else value_a - value_b
         tests: tuple[PairedTest, ...] = ()
         name, _, label = metric.partition("/")
-        if difference is not None and "permutation" in asked and name in TESTED:
+        if None not in (value_a, value_b) and "permutation" in asked and name in TESTED:
             pair = (matched(a, label), matched(b, label)) if label else whole
             tests = (_permutation(pair, metric, patients),)
-        comparisons.append(
-            Comparison(
-                metric=metric,
-                value_a=value_a,
-                value_b=value_b,
-                difference=difference,
-                n=len(a.table),
-                patients=int(patients.max(initial=-1)) + 1,
-                only_a_right=None,
-                only_b_right=None,
-                tests=tests,
-            )
-        )
+        comparisons.append(Comparison.of(metric, value_a, value_b, patients, tests))
     return comparisons
 
 

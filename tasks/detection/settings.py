@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...foundation.settings import Settings
 from ...training.settings import TrainingSettings
+from ..defined_task import TaskSettings
 from .model.settings import DetectorSettings
 
 
@@ -43,7 +44,7 @@ def _training() -> TrainingSettings:
     )
 
 
-class DetectionSettings(Settings):
+class DetectionSettings(TaskSettings):
     """Everything that can be set about a detection task; its variant is the detector's head.
 
     Attributes:
@@ -56,7 +57,6 @@ class DetectionSettings(Settings):
     """
 
     image_size: int = Field(default=512, ge=32, le=2048)
-    preprocessing: Literal["default", "paper"] = "default"
     flip: bool = True
     labels: tuple[str, ...] = ()
     draw: DrawSettings = DrawSettings()

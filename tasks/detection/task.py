@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ...foundation.errors import unknown_name
-from ...foundation.settings import override
+from ..defined_task import DefinedTask
 from ..registry import TaskDefinition
-from ..task import Context, Task
+from ..task import Context
 from ..trial import Comparison, Trial, TrialResult
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ...data.images import Images
-    from ...data.preprocessing import Preset
     from ...data.radiographs import Radiographs
     from ...data.splits import Split
     from ...pretrain.encoder import Encoder
@@ -35,52 +34,23 @@ METRICS = {
 }
 
 
-class DetectionTask(Task):
+class DetectionTask(DefinedTask[DetectionSettings]):
     """One dataset with boxes, and a detector whose head is the variant: c4 or dc5."""
 
-    def __init__(self, definition: TaskDefinition, settings: DetectionSettings):
-        self._definition = definition
-        self.settings = settings
-        self.meta = definition.meta(METRICS)
-
-    def configured(self, preset: str | None, overrides: Mapping[str, Any], where: str) -> Self:
-        settings = self.settings
-        if preset is not None:
-            if preset not in self.presets:
-                raise unknown_name("preset", preset, self.presets)
-            settings = override(settings, self._definition.presets[preset], f"preset {preset}")
-        return type(self)(self._definition, override(settings, overrides, where))
-
-    @property
-    def presets(self) -> tuple[str, ...]:
-        return tuple(self._definition.presets)
-
-    @property
-    def image_size(self) -> int:
-        return self.settings.image_size
-
-    @property
-    def preprocessing(self) -> Preset:
-        return self.settings.preprocessing
+    settings_kind = DetectionSettings
+    metrics = METRICS
 
     def settings_of(self, trial: Trial) -> dict[str, Any]:
-        from ...training.device import resolve_device, resolve_precision
 
         settings = self.settings.model_dump(mode="json")
-        training = self.settings.training
-        settings["training"]["precision"] = resolve_precision(training.precision, resolve_device(training.device))
-        # Where it runs is provenance: the same training on another device is the same trial.
-        settings["training"].pop("device")
+        settings["training"] = self.training_settings()
         # What the other head needs must not make this one's trials look changed.
         if trial.variant == "dc5":
             settings["detection"].pop("extra_batch_norm")
         return settings
 
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
-        split = self.split(radiographs, trial)
-        # A training step costs about three forward passes.
-        per_epoch = 3 * len(split.train) + len(split.validation)
-        return self.settings.training.epochs * per_epoch + len(split.test)
+        return self.images_trained_on(trial, radiographs)
 
     def select(self, radiographs: Radiographs) -> Radiographs:
         from .draw import without_unboxed_siblings
@@ -156,7 +126,4 @@ def from_definition(definition: TaskDefinition) -> DetectionTask:
     for variant in definition.variants:
         if variant not in HEADS:
             raise unknown_name(f"variant of task {definition.name}", variant, HEADS)
-    settings = override(DetectionSettings(), definition.settings, f"task {definition.name}, settings")
-    for preset, values in definition.presets.items():
-        override(settings, values, f"task {definition.name}, preset {preset}")
-    return DetectionTask(definition, settings)
+    return DetectionTask.from_definition(definition)

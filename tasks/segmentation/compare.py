@@ -29,23 +29,10 @@ def compare_segmentation(a: Predictions, b: Predictions, asked: Sequence[TestNam
     patients = a.patients()
     comparisons = []
     for metric, value_a in scores_a.items():
-        value_b = scores_b[metric]
         tests: tuple[PairedTest, ...] = ()
         if metric in values_a:
             tests = _tests(metric, values_a[metric], values_b[metric], patients, asked)
-        comparisons.append(
-            Comparison(
-                metric=metric,
-                value_a=value_a,
-                value_b=value_b,
-                difference=None if value_a is None or value_b is None else value_a - value_b,
-                n=len(a.table),
-                patients=int(patients.max(initial=-1)) + 1,
-                only_a_right=None,
-                only_b_right=None,
-                tests=tests,
-            )
-        )
+        comparisons.append(Comparison.of(metric, value_a, scores_b[metric], patients, tests))
     return comparisons
 
 

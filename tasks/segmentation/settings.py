@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from ...foundation.settings import Settings
 from ...training.settings import TrainingSettings
+from ..defined_task import TaskSettings
 
 Balance = Literal["equal", "natural"]
 
@@ -41,7 +42,7 @@ class LossSettings(Settings):
     bce: float = Field(default=1.0, gt=0)
 
 
-class SegmentationSettings(Settings):
+class SegmentationSettings(TaskSettings):
     """Everything that can be set about a segmentation task.
 
     Attributes:
@@ -53,7 +54,6 @@ class SegmentationSettings(Settings):
     """
 
     image_size: int = Field(default=224, ge=32, le=2048)
-    preprocessing: Literal["default", "paper"] = "default"
     label: str = ""
     augmentation: Literal["none", "affine"] = "affine"
     decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...foundation.errors import UserError, unknown_name
-from ...foundation.settings import override
+from ..defined_task import DefinedTask
 from ..registry import TaskDefinition
-from ..task import Context, Task
+from ..task import Context
 from ..trial import Comparison, Trial, TrialResult
 from .settings import SegmentationSettings
 
 if TYPE_CHECKING:
     from ...data.images import Images
-    from ...data.preprocessing import Preset
     from ...data.radiographs import Radiographs
     from ...data.splits import Split
     from ...pretrain.encoder import Encoder
@@ -33,52 +32,24 @@ METRICS = {
 }
 
 
-class SegmentationTask(Task):
+class SegmentationTask(DefinedTask[SegmentationSettings]):
     """One dataset with masks, and a U-Net whose encoder is fixed or trained with its decoder."""
 
-    def __init__(self, definition: TaskDefinition, settings: SegmentationSettings):
-        self._definition = definition
-        self.settings = settings
-        self.meta = definition.meta(METRICS)
-
-    def configured(self, preset: str | None, overrides: Mapping[str, Any], where: str) -> Self:
-        settings = self.settings
-        if preset is not None:
-            if preset not in self.presets:
-                raise unknown_name("preset", preset, self.presets)
-            settings = override(settings, self._definition.presets[preset], f"preset {preset}")
-        return type(self)(self._definition, override(settings, overrides, where))
-
-    @property
-    def presets(self) -> tuple[str, ...]:
-        return tuple(self._definition.presets)
-
-    @property
-    def image_size(self) -> int:
-        return self.settings.image_size
-
-    @property
-    def preprocessing(self) -> Preset:
-        return self.settings.preprocessing
+    settings_kind = SegmentationSettings
+    metrics = METRICS
 
     def settings_of(self, trial: Trial) -> dict[str, Any]:
-        from ...training.device import resolve_device, resolve_precision
         from .augmentation import AUGMENTATION_VERSION
 
         settings = self.settings.model_dump(mode="json")
-        training = self.settings.training
-        settings["training"]["precision"] = resolve_precision(training.precision, resolve_device(training.device))
-        # Where it runs is provenance: the same training on another device is the same trial.
-        settings["training"].pop("device")
+        settings["training"] = self.training_settings()
         if self.settings.augmentation != "none":
             settings["augmentation_version"] = AUGMENTATION_VERSION
         return settings
 
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
-        split = self.split(radiographs, trial)
-        # A training step costs about three forward passes, of which a fixed encoder needs one.
-        per_epoch = (2 if trial.protocol == "frozen" else 3) * len(split.train) + len(split.validation)
-        return self.settings.training.epochs * per_epoch + len(split.test)
+        # Of the three passes that a step costs a fixed encoder needs one, and the decoder all.
+        return self.images_trained_on(trial, radiographs, passes=2 if trial.protocol == "frozen" else 3)
 
     def label(self, radiographs: Radiographs) -> str:
         """Whose masks are learnt. Raises UserError where the dataset has no such label or no masks."""
@@ -145,7 +116,4 @@ class SegmentationTask(Task):
 
 def from_definition(definition: TaskDefinition) -> SegmentationTask:
     """The task of a TOML in the catalog, or of a plug-in's own definition."""
-    settings = override(SegmentationSettings(), definition.settings, f"task {definition.name}, settings")
-    for preset, values in definition.presets.items():
-        override(settings, values, f"task {definition.name}, preset {preset}")
-    return SegmentationTask(definition, settings)
+    return SegmentationTask.from_definition(definition)

@@ -27,18 +27,9 @@ from cxrbench.results.pointing_numbers import ALL, MEAN
 from cxrbench.tasks.classification import kept_network, localisation
 
 from ..pretrain.tiny_encoder import tiny_encoder
+from ..told import Told
 
 SETTINGS = ("image_size=32", "training.epochs=1", "training.batch_size=16", "training.device=cpu")
-
-
-class Told(SilentProgress):
-    """Remembers what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture(scope="module")

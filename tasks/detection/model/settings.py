@@ -6,7 +6,7 @@ so, of MoCo's protocol for them (He et al. 2020, appendix; `detection` in facebo
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -126,10 +126,3 @@ class DetectorSettings(Settings):
     frozen_stages: int = Field(default=0, ge=0, le=5)
     extra_batch_norm: bool = True
     precise_batches: int = Field(default=200, ge=0, le=10_000)
-
-
-# MoCo's protocol suits encoders that were not trained on ImageNet, whose statistics do not fit; it is the default.
-PRESETS: dict[str, dict[str, Any]] = {
-    "moco": {"frozen_batch_norm": False, "frozen_stages": 0, "extra_batch_norm": True, "precise_batches": 200},
-    "detectron2": {"frozen_batch_norm": True, "frozen_stages": 2, "extra_batch_norm": False, "precise_batches": 0},
-}

@@ -9,7 +9,6 @@ from cxrbench.data import load, prepare_images
 from cxrbench.data.cache_folders import cache_entries
 from cxrbench.data.images import Images
 from cxrbench.data.phantom.dataset import write_phantom_dataset
-from cxrbench.foundation.progress import SilentProgress
 from cxrbench.tasks.classification import kept_network
 from cxrbench.tasks.classification.finetune import finetune, scored
 from cxrbench.tasks.classification.kept_network import KeptNetwork, network_of_trial
@@ -20,19 +19,10 @@ from cxrbench.tasks.task import Context
 from cxrbench.tasks.trial import Trial
 
 from ...pretrain.tiny_encoder import tiny_encoder
+from ...told import Told
 
 TRIAL = Trial("tiny", "pediatric_pneumonia", "default", "finetune", 50.0, 1)
 FINGERPRINT = "0123456789abcdef"
-
-
-class Told(SilentProgress):
-    """Remembers what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture(scope="module")

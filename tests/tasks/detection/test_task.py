@@ -10,11 +10,11 @@ import pytest
 from cxrbench.data.radiographs import Radiographs
 from cxrbench.foundation.errors import UserError
 from cxrbench.pretrain import load_encoder
-from cxrbench.tasks.detection.model.settings import PRESETS
 from cxrbench.tasks.detection.settings import DetectionSettings
 from cxrbench.tasks.detection.task import DetectionTask, from_definition
 from cxrbench.tasks.registry import TaskDefinition, tasks
 from cxrbench.tasks.trial import Trial
+from tests.tasks.detection.model.small import PRESETS
 
 NAMES = ("coco_detection", "siim_covid")
 

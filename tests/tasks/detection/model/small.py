@@ -11,6 +11,11 @@ from torch import Tensor
 from cxrbench.tasks.detection.model.settings import DetectorSettings
 
 SIZE = 64
+# MoCo's protocol (facebookresearch/moco, detection) and detectron2's Base-RCNN configurations.
+PRESETS: dict[str, dict[str, Any]] = {
+    "moco": {"frozen_batch_norm": False, "frozen_stages": 0, "extra_batch_norm": True, "precise_batches": 200},
+    "detectron2": {"frozen_batch_norm": True, "frozen_stages": 2, "extra_batch_norm": False, "precise_batches": 0},
+}
 
 
 def small_settings(**values: Any) -> DetectorSettings:

@@ -11,10 +11,10 @@ from cxrbench.pretrain import load_encoder
 from cxrbench.pretrain.encoder import Encoder, hash_of_tensors
 from cxrbench.tasks.detection.model.build import build_detector, check_detector
 from cxrbench.tasks.detection.model.detector import LOSSES, Detector
-from cxrbench.tasks.detection.model.settings import PRESETS, DetectorSettings, Head
+from cxrbench.tasks.detection.model.settings import DetectorSettings, Head
 from cxrbench.training.device import channels_last
 from tests.pretrain.tiny_encoder import tiny_encoder
-from tests.tasks.detection.model.small import SIZE, images, small_settings, target
+from tests.tasks.detection.model.small import PRESETS, SIZE, images, small_settings, target
 
 FROZEN = small_settings(**PRESETS["detectron2"])
 TARGETS = [target((8, 8, 40, 36), (20, 30, 60, 60), labels=(0, 2)), target()]

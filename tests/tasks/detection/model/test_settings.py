@@ -4,7 +4,8 @@ import pytest
 
 from cxrbench.foundation.errors import UserError
 from cxrbench.foundation.settings import override
-from cxrbench.tasks.detection.model.settings import PRESETS, DetectorSettings
+from cxrbench.tasks.detection.model.settings import DetectorSettings
+from tests.tasks.detection.model.small import PRESETS
 
 
 def test_defaults_are_the_numbers_of_detectron2s_models() -> None:
