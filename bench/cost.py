@@ -21,18 +21,20 @@ def cost_in_seconds(plan: Plan, seconds_per_image: Callable[[Group], float]) -> 
         if not pending:
             continue
         seen = [group.data.task.images_seen(trial, group.data.radiographs) for trial in pending]
-        # Frozen features are computed once for all trials of a group.
-        images = max(seen) if pending[0].protocol == "frozen" else sum(seen)
+        images = max(seen) if group.data.task.shares_features(pending[0].protocol) else sum(seen)
         total += images * seconds_per_image(group)
     return total
 
 
 def time_one_image(group: Group) -> float:
-    """Seconds one image takes through the encoder on this machine, from one small batch."""
+    """Seconds one image takes through the encoder on this machine, from one small batch; 0 where there is none."""
     import torch
 
+    from ..tasks.reference import is_reference
     from ..training.device import autocast, channels_last, images_channels_last, resolve_device, resolve_precision
 
+    if is_reference(group.encoder):
+        return 0.0
     device = resolve_device()
     size = group.data.task.image_size
     batch = images_channels_last(torch.zeros(TIMED_IMAGES, 1, size, size, device=device))

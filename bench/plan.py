@@ -103,15 +103,17 @@ def make_plan(config: RunConfig, store: Store, progress: Progress) -> Plan:
     for file in config.include:
         include(file)
     configured = [(task, list(cells(config, task))) for task in _configured_tasks(config)]
-    encoders = [load_encoder(spec) for spec in config.encoders]
-    _refuse_equal_names(encoders)
-    for encoder in encoders:
+    asked = [load_encoder(spec) for spec in config.encoders]
+    _refuse_equal_names(asked)
+    for encoder in asked:
         if encoder.meta.unverified:
             progress.say(f"WARNING: {encoder.meta.name}: {encoder.meta.weights}; its records are marked")
     groups = []
     for task, grid in configured:
         data = _read(config, task, progress)
         splits: dict[tuple[str, float, int], str] = {}
+        encoders = [*asked, *task.references()]
+        _refuse_equal_names(encoders)
         for encoder in encoders:
             seen = seen_in_pretraining(encoder.meta, data.radiographs)
             for note in seen.notes:

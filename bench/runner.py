@@ -13,6 +13,7 @@ from ..data.private_ids import hashed
 from ..foundation.errors import UserError
 from ..foundation.progress import Progress, Step
 from ..results.record import Record
+from ..tasks.made_images import made_images_path
 from ..tasks.task import Context
 from .out_of_memory import is_out_of_memory, what_to_lower
 from .plan import Group, Plan, PlannedTrial
@@ -96,7 +97,12 @@ class Runner:
     def _run_trials(self, group: Group, images: Images, claimed: Iterator[Trial], step: Step) -> None:
         planned = {each.trial: each for each in group.trials}
         about = provenance()
-        context = Context(self._cache, lambda trial: self._checkpoint(planned[trial]), self._progress)
+        context = Context(
+            self._cache,
+            lambda trial: self._checkpoint(planned[trial]),
+            self._progress,
+            lambda trial: made_images_path(self._cache, planned[trial].fingerprint),
+        )
         for result in group.data.task.run(group.encoder, claimed, images, context):
             finished = datetime.now(UTC).isoformat(timespec="seconds")
             record = make_record(planned[result.trial], group, result, {**about, "finished": finished})

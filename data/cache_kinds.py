@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -158,6 +159,28 @@ class _Network(CacheKind):
         return ""
 
 
+class _MadeImages(CacheKind):
+    """A file of images that a trial made, named by the trial's fingerprint."""
+
+    def _is_whole(self, path: Path) -> bool:
+        return bool(re.fullmatch(r"[0-9a-f]{16}\.npz", path.name)) and path.is_file()
+
+    def about(self, path: Path) -> str:
+        with suppress(OSError, ValueError, KeyError, BadZipFile), np.load(path, allow_pickle=False) as content:
+            names = [name for name in content.files if name != "sample_id"]
+            return f"{len(content['sample_id'])} images: {', '.join(names)}"
+        return ""
+
+    def damage(self, path: Path) -> Iterator[tuple[int, str]]:
+        try:
+            with ZipFile(path) as file:
+                spoilt = file.testzip()
+        except (OSError, ValueError, BadZipFile) as error:
+            yield 0, f"its bytes have changed ({error})"
+        else:
+            yield path.stat().st_size, f"its bytes have changed ({spoilt})" if spoilt else ""
+
+
 _ARRAY, _TABLE = _Array(), _Table()
 # Folder of the cache -> what lies there.
 CACHE_KINDS: dict[str, CacheKind] = {
@@ -168,6 +191,7 @@ CACHE_KINDS: dict[str, CacheKind] = {
     "content_hashes": _TABLE,
     "dicom_headers": _TABLE,
     "image_sizes": _TABLE,
+    "made_images": _MadeImages(),
     "networks": _Network(),
     "readable": _TABLE,
 }

@@ -23,15 +23,24 @@ class TaskSettings(Settings):
     Attributes:
         image_size: side in pixels of what the network sees; images are squares, whatever their aspect was.
         preprocessing: `default`, or `paper` (8-bit images are clipped and not stretched).
-        training: see `TrainingSettings`.
     """
 
     image_size: int
     preprocessing: Literal["default", "paper"] = "default"
+
+
+class TrainedTaskSettings(TaskSettings):
+    """What can be set about every task that trains a network.
+
+    Attributes:
+        training: see `TrainingSettings`.
+    """
+
     training: TrainingSettings = TrainingSettings()
 
 
 S = TypeVar("S", bound=TaskSettings)
+T = TypeVar("T", bound=TrainedTaskSettings)
 
 
 class DefinedTask(Task, Generic[S]):
@@ -86,6 +95,10 @@ class DefinedTask(Task, Generic[S]):
     @property
     def preprocessing(self) -> Preset:
         return self.settings.preprocessing
+
+
+class TrainedTask(DefinedTask[T]):
+    """A task with a definition that trains a network with the one training loop."""
 
     def training_settings(self) -> dict[str, Any]:
         """The settings of the training as they enter a fingerprint, as JSON."""

@@ -66,11 +66,13 @@ class Context:
         cache: folder for what can be made again.
         checkpoint_of: the file from which a long trial can go on after a crash; None for no file.
         progress: who is told.
+        made_images_of: the file in the cache for images that a trial makes, which figures show; None for no file.
     """
 
     cache: Path
     checkpoint_of: Callable[[Trial], Path | None] = lambda trial: None
     progress: Progress = field(default_factory=SilentProgress)
+    made_images_of: Callable[[Trial], Path | None] = lambda trial: None
 
 
 class Task(ABC):
@@ -104,6 +106,10 @@ class Task(ABC):
     @abstractmethod
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
         """How many images a trial passes through the network at most: a guess of its cost."""
+
+    def shares_features(self, protocol: str) -> bool:
+        """Whether the trials of a group are all made from one pass of the images through the encoder."""
+        return protocol == "frozen"
 
     def select(self, radiographs: Radiographs) -> Radiographs:
         """The samples this task uses (all, unless a task looks at some views only)."""
@@ -150,6 +156,11 @@ class Task(ABC):
     def about(self, metric: str) -> str:
         """What a reader of a table must know about a metric beside its name; mostly nothing."""
         return ""
+
+    def references(self) -> tuple[Encoder, ...]:
+        """What every run of this task has beside the encoders asked for: trials without one, such as a loss of pixels
+        alone. See `reference.py`."""
+        return ()
 
     def check_encoder(self, encoder: Encoder, trial: Trial) -> None:  # noqa: B027
         """Raise UserError where `trial` cannot use `encoder` (no feature maps, say); asked before anything runs."""

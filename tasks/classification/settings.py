@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ...foundation.settings import Settings
 from ...training.probe import ProbeSettings
-from ..defined_task import TaskSettings
+from ..defined_task import TrainedTaskSettings
 from ..features import FeatureSettings
 from .binary_view import BinaryView
 
@@ -68,7 +68,7 @@ class DrawSettings(Settings):
     smallest: tuple[str, ...] = ()
 
 
-class ClassificationSettings(TaskSettings):
+class ClassificationSettings(TrainedTaskSettings):
     """Everything that can be set about a classification task.
 
     Attributes:

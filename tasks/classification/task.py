@@ -9,7 +9,7 @@ import numpy as np
 
 from ...data.augmentation import AUGMENTATION_VERSION, PRESETS
 from ...foundation.errors import UserError, unknown_name
-from ..defined_task import DefinedTask
+from ..defined_task import TrainedTask
 from ..registry import TaskDefinition
 from ..task import Context
 from ..trial import Comparison, Trial, TrialResult
@@ -40,7 +40,7 @@ METRICS = {
 }
 
 
-class ClassificationTask(DefinedTask[ClassificationSettings]):
+class ClassificationTask(TrainedTask[ClassificationSettings]):
     """One dataset, a linear head, and either a convex probe on frozen features or fine-tuning of all weights."""
 
     settings_kind = ClassificationSettings

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ...foundation.settings import Settings
 from ...training.settings import TrainingSettings
-from ..defined_task import TaskSettings
+from ..defined_task import TrainedTaskSettings
 from .model.settings import DetectorSettings
 
 
@@ -44,7 +44,7 @@ def _training() -> TrainingSettings:
     )
 
 
-class DetectionSettings(TaskSettings):
+class DetectionSettings(TrainedTaskSettings):
     """Everything that can be set about a detection task; its variant is the detector's head.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...foundation.errors import unknown_name
-from ..defined_task import DefinedTask
+from ..defined_task import TrainedTask
 from ..registry import TaskDefinition
 from ..task import Context
 from ..trial import Comparison, Trial, TrialResult
@@ -34,7 +34,7 @@ METRICS = {
 }
 
 
-class DetectionTask(DefinedTask[DetectionSettings]):
+class DetectionTask(TrainedTask[DetectionSettings]):
     """One dataset with boxes, and a detector whose head is the variant: c4 or dc5."""
 
     settings_kind = DetectionSettings

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from ...foundation.settings import Settings
 from ...training.settings import TrainingSettings
-from ..defined_task import TaskSettings
+from ..defined_task import TrainedTaskSettings
 
 Balance = Literal["equal", "natural"]
 
@@ -42,7 +42,7 @@ class LossSettings(Settings):
     bce: float = Field(default=1.0, gt=0)
 
 
-class SegmentationSettings(TaskSettings):
+class SegmentationSettings(TrainedTaskSettings):
     """Everything that can be set about a segmentation task.
 
     Attributes:

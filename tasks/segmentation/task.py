@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...foundation.errors import UserError, unknown_name
-from ..defined_task import DefinedTask
+from ..defined_task import TrainedTask
 from ..registry import TaskDefinition
 from ..task import Context
 from ..trial import Comparison, Trial, TrialResult
@@ -32,7 +32,7 @@ METRICS = {
 }
 
 
-class SegmentationTask(DefinedTask[SegmentationSettings]):
+class SegmentationTask(TrainedTask[SegmentationSettings]):
     """One dataset with masks, and a U-Net whose encoder is fixed or trained with its decoder."""
 
     settings_kind = SegmentationSettings
@@ -50,6 +50,9 @@ class SegmentationTask(DefinedTask[SegmentationSettings]):
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:
         # Of the three passes that a step costs a fixed encoder needs one, and the decoder all.
         return self.images_trained_on(trial, radiographs, passes=2 if trial.protocol == "frozen" else 3)
+
+    def shares_features(self, protocol: str) -> bool:
+        return False
 
     def label(self, radiographs: Radiographs) -> str:
         """Whose masks are learnt. Raises UserError where the dataset has no such label or no masks."""
