@@ -13,6 +13,7 @@ from .commands.data import app as data_app
 from .commands.doctor import doctor
 from .commands.encoders import app as encoders_app
 from .commands.figure import app as figure_app
+from .commands.generator import app as generator_app
 from .commands.init import init
 from .commands.leaderboard import leaderboard
 from .commands.ls import ls
@@ -41,6 +42,7 @@ app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
 app.add_typer(encoders_app, name="encoders")
 app.add_typer(figure_app, name="figure")
+app.add_typer(generator_app, name="generator")
 app.add_typer(stats_app, name="stats")
 app.command()(doctor)
 app.command()(init)
