@@ -20,6 +20,12 @@ _WORDS = {
     "map_medium": "mAP, medium boxes",
     "map_large": "mAP, large boxes",
     "ar100": "AR100",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "rmse": "RMSE",
+    "lpips": "LPIPS",
+    "frechet": "Fréchet distance",
+    "fid": "FID",
     "log_loss": "log-loss",
     "brier": "Brier score",
 }

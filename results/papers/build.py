@@ -79,7 +79,7 @@ def paper_table(
     incomplete = any(each.count for row in table for each in row.entries)
     return Grid(
         name=layout.name,
-        title=f"{layout.title} (as {layout.paper} Table {layout.number})",
+        title=f"{layout.title} (as {' Table '.join(filter(None, (layout.paper, layout.number)))})",
         columns=tuple(heading for heading, _ in columns),
         rows=table,
         notes=notes(layout, rows, shown, known_tasks, incomplete, references, marks, choice),
@@ -136,7 +136,7 @@ class _Filled:
 def _printed(paper: str, row: PaperRow | None, place: Place) -> Entry:
     """The paper's own number, or a blank one."""
     # Under another protocol than the paper's, the printed number stays that of the paper's.
-    about = About(place.task, place.variant, place.printed.protocol, place.fraction, place.metric)
+    about = About(place.task, place.variant, place.printed.protocol or "", place.fraction, place.metric)
     number = None if row is None else printed_number(paper, row, place)
     if number is None:
         return Entry(published=True, about=about)

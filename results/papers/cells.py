@@ -12,6 +12,7 @@ from ..table import mean_and_sd
 from .layout import Place, PlaceKey
 
 UNDEFINED = "undefined"
+UNAVAILABLE = "unavailable"
 NOT_RECORDED = "not recorded"
 BLANK = Entry()
 
@@ -83,8 +84,17 @@ def in_order(column: Mapping[str, PaperCell], lower_is_better: bool) -> list[lis
 
 
 def entry(cell: PaperCell, place: Place, decimals: int, spread: bool) -> Entry:
-    """What stands in the table, without its place in the column and without marks."""
+    """What stands in the table, without its place in the column and without marks.
+
+    Args:
+        cell: of one encoder.
+        place: where it stands.
+        decimals: digits after the point where the place has none of its own.
+        spread: whether the standard deviation is shown.
+    """
     marked = Entry(contaminated=cell.contaminated, left_out=cell.left_out, unverified=cell.unverified)
+    if cell.mean is None and place.needs:
+        return replace(marked, text=UNAVAILABLE)
     if cell.mean is None:
         text = UNDEFINED if cell.recorded else NOT_RECORDED
         count = f"0/{max(len(cell.values), place.replicates)}"
@@ -93,7 +103,7 @@ def entry(cell: PaperCell, place: Place, decimals: int, spread: bool) -> Entry:
         marked,
         value=cell.mean,
         sd=cell.sd if spread else None,
-        decimals=decimals,
+        decimals=decimals if place.decimals is None else place.decimals,
         count=_count(len(cell.defined), len(cell.values), place.replicates),
     )
 

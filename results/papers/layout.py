@@ -23,18 +23,18 @@ class Printed(Settings):
     """Where a published number stands in the CSVs; an empty field stands for nothing printed.
 
     Attributes:
-        table: number of the table as the paper writes it.
+        table: number of the table as the paper writes it, or `abstract`.
         label: as printed; where none is given, the title of the column.
-        protocol: as printed; empty takes the protocol of the cell.
-        fraction: as printed; empty takes the fraction of the cell.
+        protocol: as printed; None takes the protocol of the cell.
+        fraction: as printed; None takes the fraction of the cell.
     """
 
     table: str = ""
     dataset: str = ""
     label: str = ""
     metric: str = ""
-    protocol: str = ""
-    fraction: str = ""
+    protocol: str | None = None
+    fraction: str | None = None
 
 
 class Place(Settings):
@@ -46,6 +46,8 @@ class Place(Settings):
         paper_test: the paper's own test of this column, or empty.
         deciding_test: the test that says which of two encoders is better, or empty.
         spread: whether the paper prints standard deviations.
+        decimals: digits after the point; None takes those of the table.
+        needs: what a run must be given for this metric to have a value, where it is more than the data.
         printed: the published number of the same place.
     """
 
@@ -59,6 +61,8 @@ class Place(Settings):
     paper_test: TestName | Literal[""] = ""
     deciding_test: TestName | Literal[""] = ""
     spread: bool = True
+    decimals: int | None = Field(default=None, ge=0)
+    needs: str = ""
     printed: Printed = Printed()
 
     @property
@@ -110,8 +114,8 @@ class Layout(Settings):
 
     Attributes:
         name: how the command line calls it.
-        paper: IFA or MLVICX.
-        number: of the table, as the paper writes it.
+        paper: CheSS, IFA or MLVICX.
+        number: of the table, as the paper writes it; empty where its numbers stand in no table of it that is open.
         text: how the CSVs name the paper's text about this table.
         protocol: to show instead of the paper's; empty for the paper's own.
         reference: `best` (of the column) or a row's label: what the others are tested against; empty for no tests.
@@ -123,7 +127,7 @@ class Layout(Settings):
 
     name: str
     paper: str
-    number: str
+    number: str = ""
     title: str
     source: str
     text: str = ""
@@ -162,11 +166,9 @@ class Layout(Settings):
         for over in (self.cells, self.groups.get(column.group, {}), block.cells, column.cells):
             values = _merged(values, over)
         place = validated(Place, values, f"{self.name}: {' '.join(filter(None, (block.title, column.title)))}")
+        own = {"protocol": place.protocol, "fraction": f"{place.fraction:g}%"}
         printed = place.printed.model_copy(
-            update={
-                "protocol": place.printed.protocol or place.protocol,
-                "fraction": place.printed.fraction or f"{place.fraction:g}%",
-            }
+            update={name: given for name, given in own.items() if getattr(place.printed, name) is None}
         )
         return place.model_copy(update={"printed": printed, "protocol": self.protocol or place.protocol})
 
@@ -182,9 +184,9 @@ class Layout(Settings):
 
 
 def layout_names() -> tuple[str, ...]:
-    """Names of all tables: `ifa-5` ... `mlvicx-4`, in the papers' order."""
-    stems = (path.stem.split("_") for path in FOLDER.glob("*.toml"))
-    return tuple(f"{paper}-{number}" for paper, number in sorted((paper, int(number)) for paper, number in stems))
+    """Names of all tables: `chess`, `ifa-5` ... `mlvicx-4`, in the papers' order."""
+    names = (path.stem.replace("_", "-") for path in FOLDER.glob("*.toml"))
+    return tuple(sorted(names, key=_paper_and_number))
 
 
 @cache
@@ -202,6 +204,11 @@ def read_layout(path: Path) -> Layout:
     except UserError as error:
         # An error in a cell names the table, not the file.
         raise error if str(path) in str(error) else UserError(f"{path}: {error}") from error
+
+
+def _paper_and_number(name: str) -> tuple[str, int]:
+    paper, _, number = name.partition("-")
+    return paper, int(number or 0)
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

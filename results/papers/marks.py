@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -34,11 +34,13 @@ class Marks:
         signs: (place, encoder) -> `*`, `†` or both.
         without_test: places for which a test of the layout was not made, though two encoders stand there.
         degenerate: reasons of flagged p-values that got no sign.
+        units: (place, test) -> what the test counted, where it was made: replicates, images, patients.
     """
 
     signs: Mapping[tuple[PlaceKey, str], str]
     without_test: tuple[Place, ...]
     degenerate: tuple[str, ...]
+    units: Mapping[tuple[PlaceKey, str], str] = field(default_factory=dict)
 
 
 def significance(
@@ -74,7 +76,7 @@ def significance(
     ]
     found = _comparisons(tested, encoders, records, compare, progress)
     signs: dict[tuple[PlaceKey, str], str] = {}
-    without, degenerate = [], set()
+    without, degenerate, units = [], set(), {}
     for place in tested:
         here = {pair: rows[place.key] for pair, rows in found.items() if place.key in rows}
         reference = references[place.key]
@@ -92,7 +94,8 @@ def significance(
             without.append(place)
         for row in here.values():
             degenerate |= {test.degenerate for test in row.tests if test.name in asked and test.degenerate}
-    return Marks(signs, tuple(without), tuple(sorted(degenerate)))
+            units |= {(place.key, test.name): test.unit for test in row.tests if test.name in asked}
+    return Marks(signs, tuple(without), tuple(sorted(degenerate)), units)
 
 
 def _comparisons(

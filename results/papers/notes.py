@@ -9,14 +9,21 @@ from ..published_numbers import PublishedNumber, mean_checks, published_numbers
 from ..record import Record
 from ..rendering.cell import CONTAMINATED, UNVERIFIED_WORDS, left_out_notes
 from ..rendering.protocols import protocol_in_words
-from .layout import BEST, Layout, PaperRow, PlaceKey
+from .cells import UNAVAILABLE
+from .layout import BEST, Layout, PaperRow, Place, PlaceKey
 from .marks import ALPHA, DECIDED, PAPER, Marks
 
 IMPOSSIBLE = "§"
+# Per cent of the training patients.
+WHOLE = 100
 
 # What each test says, and what it does not.
 TEST_WORDS = {
     "paired t": "paired t-test over replicates (holds for this training pool and test set only: its draws overlap)",
+    "image t": "paired t-test over images, clustered by patient (of one trial each: it does not say what another "
+    "replicate would give)",
+    "whole t": "paired t-test over replicates (all of one training pool and test set, for which alone it holds: they "
+    "differ by their seeds)",
     "Stuart-Maxwell": "Stuart-Maxwell test of marginal homogeneity (whether both decide for the classes equally "
     "often; it says nothing about which is right more often)",
     "DeLong": "DeLong test of the AUC, clustered by patient",
@@ -78,6 +85,7 @@ def notes(
     found += left_out_notes(dict(counts))
     if any(record.unverified for record in shown):
         found.append(UNVERIFIED_WORDS)
+    found += _about_unavailable(layout, shown)
     if choice.published:
         found += [f"Published: {layout.source}.", *layout.published_notes, *_from_text(layout)]
         if any(place.printed.table == "I" for place in layout.places()):
@@ -138,9 +146,9 @@ def _about_marks(layout: Layout, references: Mapping[PlaceKey, str], marks: Mark
         return
     against = "the best encoder of the column" if best else layout.reference
     decided = "worse than" if best else "different from"
-    for words, where in _tests_in_words(layout, "paper_test"):
+    for words, where in _tests_in_words(layout, "paper_test", marks):
         yield f"{PAPER}{where} p < {ALPHA:g} against {against}, not adjusted: {words}."
-    for words, where in _tests_in_words(layout, "deciding_test"):
+    for words, where in _tests_in_words(layout, "deciding_test", marks):
         yield f"{DECIDED}{where} {decided} {against}, p < {ALPHA:g} after Holm over all pairs of a column: {words}."
     if marks.without_test:
         titles = ", ".join(dict.fromkeys(f"{place.metric} at {place.fraction:g} %" for place in marks.without_test))
@@ -149,18 +157,49 @@ def _about_marks(layout: Layout, references: Mapping[PlaceKey, str], marks: Mark
         yield f"Flagged p-values get no sign: {'; '.join(marks.degenerate)}."
 
 
-def _tests_in_words(layout: Layout, which: str) -> Iterator[tuple[str, str]]:
+def _about_unavailable(layout: Layout, shown: Sequence[Record]) -> Iterator[str]:
+    """What metrics need that have no value in some of our cells."""
+    blank = {
+        (record.task, record.variant, record.protocol, record.fraction, metric)
+        for record in shown
+        for metric in {place.metric for place in layout.places() if place.needs}
+        if record.metrics.get(metric) is None
+    }
+    titles: dict[str, dict[str, None]] = {}
+    for block in layout.blocks:
+        for column in layout.columns:
+            place = layout.place(block, column)
+            if place.needs and place.key in blank:
+                titles.setdefault(place.needs, {})[column.title] = None
+    for needs, columns in titles.items():
+        yield f"{UNAVAILABLE}: {', '.join(columns)} needs {needs}."
+
+
+def _tests_in_words(layout: Layout, which: str, marks: Marks) -> Iterator[tuple[str, str]]:
     """Each test in words, and the columns it is made for where it is not made for all."""
     columns: dict[str, dict[str, None]] = {}
     for block in layout.blocks:
         for column in layout.columns:
-            test = getattr(layout.place(block, column), which)
+            place = layout.place(block, column)
+            test = getattr(place, which)
             if test:
-                columns.setdefault(test, {})[column.title] = None
+                columns.setdefault(_words_key(place, test, marks), {})[column.title] = None
     for test, titles in columns.items():
         everywhere = len(titles) == len({column.title for column in layout.columns})
         columns_named = f" ({'columns' if len(titles) > 1 else 'column'} {', '.join(titles)})"
         yield TEST_WORDS[test], "" if everywhere else columns_named
+
+
+def _words_key(place: Place, test: str, marks: Marks) -> str:
+    """Where TEST_WORDS says what `test` is: a paired t is one over images, or over replicates of a part or of all."""
+    if test != "paired t":
+        return test
+    # Where none was made here: as in the task's other cells, else as the paper has it.
+    made = [unit for (key, name), unit in marks.units.items() if name == test and key[0] == place.task]
+    planned = made[0] if made else "replicates" if place.replicates > 1 else "images"
+    if marks.units.get((place.key, test), planned) != "replicates":
+        return "image t"
+    return "whole t" if place.fraction >= WHOLE else test
 
 
 def _from_text(layout: Layout) -> Iterator[str]:

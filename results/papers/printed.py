@@ -9,7 +9,9 @@ from .layout import Layout, PaperRow, Place
 def printed_number(paper: str, row: PaperRow, place: Place) -> PublishedNumber | None:
     """The number that `paper` prints in `row` at `place`; None where nothing is printed."""
     at, model = place.printed, row.model or row.label
-    return published_number(paper, at.table, at.dataset, model, at.protocol, at.fraction, at.label, at.metric)
+    return published_number(
+        paper, at.table, at.dataset, model, at.protocol or "", at.fraction or "", at.label, at.metric
+    )
 
 
 def printed_extent(layout: Layout) -> str:

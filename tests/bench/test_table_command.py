@@ -14,6 +14,7 @@ import pytest
 
 from cxrbench.bench.cli import main
 from cxrbench.results import Record, Store
+from cxrbench.results.papers import layout
 from cxrbench.tasks.predictions import Predictions
 from cxrbench.tasks.registry import tasks
 
@@ -150,28 +151,45 @@ def test_a_row_can_be_mapped(run: Run, tmp_path: Path) -> None:
     assert "other encoders" not in out
 
 
+@pytest.fixture
+def without_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a table whose task nobody has registered: IFA's tenth, of a task of another name."""
+    name = "ifa-1010"
+    text = (layout.FOLDER / "ifa_10.toml").read_text(encoding="utf-8")
+    assert 'task = "gan_inversion"' in text
+    changed = text.replace('task = "gan_inversion"', 'task = "of_tomorrow"')
+    (tmp_path / "layouts").mkdir()
+    (tmp_path / "layouts" / "ifa_1010.toml").write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(layout, "FOLDER", tmp_path / "layouts")
+    return name
+
+
 def test_tables_without_their_tasks_say_so_and_show_the_papers_numbers_with_and_without_a_store(
-    run: Run, store: Path
+    run: Run, store: Path, without_task: str
 ) -> None:
-    code, out, err = run("table", "ifa-10", "--store", store)
+    code, out, err = run("table", without_task, "--store", store)
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "not in this version of cxrbench: gan_inversion; --published shows" in err
+    assert "not in this version of cxrbench: of_tomorrow; --published shows" in err
     for place in ((), ("--store", store)):
-        code, out, _ = run("table", "ifa-10", "--published", *place)
+        code, out, _ = run("table", without_task, "--published", *place)
         assert (code, "SimCLR: rank on PSNR, SSIM, RMSE 1, p < 0.001" in out) == (0, True)
-        assert "Task gan_inversion: not in this version of cxrbench" in out
+        assert "Task of_tomorrow: not in this version of cxrbench" in out
+    code, out, _ = run("ls", "tables")
+    assert (code, "tasks of_tomorrow; not yet: of_tomorrow; published: text only" in out) == (0, True)
 
 
-def test_a_task_of_ones_own_fills_a_table_without_others(run: Run, store: Path, tmp_path: Path) -> None:
-    included = tmp_path / "registers_gan_inversion.py"
+def test_a_task_of_ones_own_fills_a_table_without_others(
+    run: Run, store: Path, tmp_path: Path, without_task: str
+) -> None:
+    included = tmp_path / "registers_of_tomorrow.py"
     included.write_text(
-        "from cxrbench.tasks.registry import tasks\ntasks.register('gan_inversion', tasks.get('pediatric_pneumonia'))\n"
+        "from cxrbench.tasks.registry import tasks\ntasks.register('of_tomorrow', tasks.get('pediatric_pneumonia'))\n"
     )
     try:
-        code, out, _ = run("table", "ifa-10", "--store", store, "--include", included)
-        assert (code, "No records of gan_inversion at the protocol and fractions of this table" in out) == (0, True)
+        code, out, _ = run("table", without_task, "--store", store, "--include", included)
+        assert (code, "No records of of_tomorrow at the protocol and fractions of this table" in out) == (0, True)
     finally:
-        tasks._registered.pop("gan_inversion", None)
+        tasks._registered.pop("of_tomorrow", None)
 
 
 def test_a_protocol_that_the_store_lacks_is_one_line(run: Run, store: Path) -> None:
@@ -254,6 +272,7 @@ def test_tables_are_listed(run: Run) -> None:
     assert code == 0
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("ifa", "mlvicx"))][-1] == "mlvicx-4"
     assert "tasks nih14, vindr, rsna_pneumonia; published: 240 of 288" in out
+    assert "tasks bone_suppression, nodule_generation; published: 8 of 28 cells" in out
     assert "tasks nih14; published: all cells" in out
     assert "tasks chexpert; published: text only" in out
 

@@ -164,7 +164,7 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
         return record(
             encoder=encoder,
             task="gan_inversion",
-            variant="vgg16",
+            variant="calibrated",
             protocol="frozen",
             fraction=100.0,
             metrics={"psnr": psnr, "ssim": None, "rmse": rmse, "lpips": 0.1},
@@ -172,14 +172,14 @@ def test_lower_is_better_where_the_metric_says_so() -> None:
 
     records = [inversion("scratch", 30.0, 4.0), inversion("chess", 33.0, 3.0)]
     grid = paper_table(layout_of("ifa-10"), records, OURS)
-    vgg = [entry for row in grid.rows if row.label == "CheSS" for entry in row.entries[:4]]
-    assert [(entry.best, entry.second) for entry in vgg] == [
+    calibrated = [entry for row in grid.rows if row.label == "CheSS" for entry in row.entries[:4]]
+    assert [(entry.best, entry.second) for entry in calibrated] == [
         (True, False),
         (False, False),
         (True, False),
         (True, False),
     ]
-    assert (vgg[1].value, vgg[1].text, vgg[1].count) == (None, "undefined", "0/1")
+    assert (calibrated[1].value, calibrated[1].text, calibrated[1].count) == (None, "undefined", "0/1")
 
 
 def test_a_mean_over_fewer_draws_is_counted_and_never_best() -> None:

@@ -61,7 +61,7 @@ def test_every_table_is_there_without_records_and_with_the_papers_numbers(name: 
 
 def test_names_are_the_papers() -> None:
     assert layout_names() == (
-        "ifa-5", "ifa-6", "ifa-7", "ifa-8", "ifa-9", "ifa-10", "mlvicx-1", "mlvicx-2", "mlvicx-3", "mlvicx-4",
+        "chess", "ifa-5", "ifa-6", "ifa-7", "ifa-8", "ifa-9", "ifa-10", "mlvicx-1", "mlvicx-2", "mlvicx-3", "mlvicx-4",
     )  # fmt: skip
 
 
@@ -157,8 +157,10 @@ def test_cells_of_unverified_weights_are_flagged_and_the_note_says_so() -> None:
 
 def test_the_papers_tables_ask_for_encoders_of_the_zoo() -> None:
     zoo = set(encoders.names())
-    for number in ("ifa-6", "ifa-7", "ifa-8", "ifa-9", "ifa-10"):
-        assert {row.encoder for row in layout_of(number).rows} <= zoo
+    # Rows without an encoder: see the `references` of their tasks.
+    without = {"", "identity", "lpips", "mse_alone", "no_perceptual"}
+    for name in ("chess", "ifa-6", "ifa-7", "ifa-8", "ifa-9", "ifa-10"):
+        assert {row.encoder for row in layout_of(name).rows} <= zoo | without
     wanted = {row.encoder for row in layout_of("mlvicx-1").rows}
     # The other baselines of that paper are ResNet-18 that its authors trained themselves.
     assert {"mlvicx", "pcrl_v1", "pcrl_v2", "resnet18_scratch"} <= wanted & zoo
@@ -249,7 +251,9 @@ def test_tables_agree_with_the_tasks_they_show(name: str) -> None:
         assert meta.metrics[metric] is not place.lower_is_better
         assert not label or label in datasets.get(meta.dataset).labels
         assert meta.replicates[place.fraction] == place.replicates
-        assert {place.paper_test, place.deciding_test} - {"", "pool t"} <= set(meta.tests)
+        # The tests over replicates are made of every task: see `tests_over_replicates`.
+        over_replicates = {"paired t"} if place.replicates > 1 and place.fraction == 100 else {"pool t"}
+        assert {place.paper_test, place.deciding_test} - {"", *over_replicates} <= set(meta.tests)
 
 
 def test_unknown_tables_are_named() -> None:

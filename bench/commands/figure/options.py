@@ -28,6 +28,9 @@ SampleOption = Annotated[str | None, typer.Option(help="Test images to show, by 
 ImagesOption = Annotated[
     int | None, typer.Option(help="How many test images: positives, in the order of a hash of their ids.  (default: 4)")
 ]
+MadeImagesOption = Annotated[
+    int | None, typer.Option(help="How many test images, in the order of a hash of their ids.  (default: 4)")
+]
 ReplicateOption = Annotated[
     int | None, typer.Option(help="Replicate whose predictions are shown.  (default: the first that all have)")
 ]

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ....foundation.progress import Progress
     from ....results.figures.style import EncoderName
     from ....results.record import Record
-    from ....results.store import Store
     from ....tasks.predictions import Predictions
     from ....tasks.task import Task
     from .shown_trials import ShownTrials
@@ -86,14 +85,15 @@ def shown_panels(
     from ....foundation.errors import UserError
     from ....results.figures.image_grid import refuse_columns
     from ...config import parse_list
+    from .one_replicate import aligned, one_replicate, refuse_hashed
 
     named = parse_list("--sample", asked.sample)
     if named is not None and asked.images is not None:
         raise UserError("--images: --sample names them already; leave one of the two out")
     refuse_columns(len(trials.encoders))
-    chosen = _one_replicate(trials, asked.replicate)
-    _refuse_hashed(chosen, trials.store)
-    predictions = _aligned(trials.store, chosen, columns)
+    chosen = one_replicate(trials, asked.replicate)
+    refuse_hashed(chosen, trials.store)
+    predictions = aligned(trials.store, chosen, columns)
     tables = [each.table for each in predictions]
     rows, rule = _rows(predictions[0], named, asked.images, is_positive)
     progress.say(f"images: {', '.join(tables[0]['sample_id'].iloc[rows])}")
@@ -109,45 +109,6 @@ def shown_panels(
         results=tuple(_result(trials.task, record) for record in chosen),
         notes=(rule, f"{numbers}."),
     )
-
-
-def _one_replicate(trials: ShownTrials, replicate: int | None) -> tuple[Record, ...]:
-    """One record an encoder, all of one replicate: the given one, or the first that all have."""
-    from ....foundation.errors import UserError
-
-    found = [{each.replicate: each for each in trials.of(name)} for name in trials.encoders]
-    common = sorted(set.intersection(*map(set, found)))
-    if replicate is None and not common:
-        raise UserError("--encoder: no replicate that all of them have; name encoders that share one")
-    number = common[0] if replicate is None else replicate
-    if number not in common:
-        have = ", ".join(map(str, common)) or "none"
-        raise UserError(f"--replicate {number}: not one that all encoders have; they share {have}")
-    return tuple(each[number] for each in found)
-
-
-def _refuse_hashed(records: Sequence[Record], store: Store) -> None:
-    from ....foundation.errors import UserError
-
-    if any("hashed_ids" in record.dataset for record in records):
-        raise UserError(
-            f"--store {store.path}: its ids are hashed (--hash-ids), so no image can be found; give a store of a run "
-            "without --hash-ids"
-        )
-
-
-def _aligned(store: Store, records: Sequence[Record], columns: Sequence[str]) -> tuple[Predictions, ...]:
-    from ....foundation.errors import UserError
-
-    predictions = [store.predictions(record) for record in records]
-    for record, each in zip(records, predictions, strict=True):
-        lacking = [name for name in columns if name not in each.table]
-        if lacking:
-            raise UserError(
-                f"--task {record.task}: its predictions have no {lacking[0]}, so this figure cannot show them; "
-                "`cxrbench figure --help` lists the others"
-            )
-    return tuple(each.aligned_with(predictions[0])[0] for each in predictions)
 
 
 def _rows(

@@ -1,0 +1,42 @@
+"""`cxrbench figure bones`: radiographs whose bones were suppressed, and what is left."""
+
+from __future__ import annotations
+
+from ..options import CacheOption, IncludeOption, ProtocolOption, SettingsOption, StoreOption
+from .options import (
+    EncoderOption,
+    FractionOption,
+    MadeImagesOption,
+    OutOption,
+    ReplicateOption,
+    SampleOption,
+    TaskOption,
+    VariantOption,
+)
+
+
+def bones(
+    task: TaskOption,
+    out: OutOption,
+    encoder: EncoderOption = None,
+    sample: SampleOption = None,
+    images: MadeImagesOption = None,
+    fraction: FractionOption = None,
+    replicate: ReplicateOption = None,
+    protocol: ProtocolOption = None,
+    variant: VariantOption = None,
+    settings: SettingsOption = None,
+    store: StoreOption = None,
+    cache: CacheOption = None,
+    include: IncludeOption = None,
+) -> None:
+    """Draw test films, the target without bones, each encoder's output and its residual to the target."""
+    from ....results.figures.export import figure_files
+    from ....results.figures.made_images import BONES
+    from .options import save
+    from .shown_made_images import AskedMade, made_images_figure
+    from .shown_trials import shown_trials
+
+    files = figure_files(out)
+    trials = shown_trials(task, encoder, protocol, variant, settings, fraction, store, include)
+    save(made_images_figure(AskedMade(sample, images, replicate, cache), trials, BONES), files)
