@@ -114,7 +114,10 @@ def remove(cache: Path, entry: CacheEntry) -> None:
         except Timeout:
             raise RefusedError(f"{entry} is being made by another process; let that end first") from None
         try:
-            _remove_folder(entry.path)
+            if entry.path.is_dir():
+                _remove_folder(entry.path)
+            else:
+                entry.path.unlink(missing_ok=True)
             # Whoever waits for this lock sees that its file is gone, and makes a new one.
             place.unlink(missing_ok=True)
         finally:

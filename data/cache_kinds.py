@@ -159,6 +159,33 @@ class _Network(CacheKind):
         return ""
 
 
+class _Generator(CacheKind):
+    """A safetensors file of a generator of images, named by its recipe; half of it is the folder of its training."""
+
+    has_checksums = False
+
+    def key(self, path: Path) -> tuple[str, bool] | None:
+        half = re.fullmatch(r"\.([0-9a-f]{16})\.partial", path.name)
+        return (f"{half[1]}.safetensors", True) if half and path.is_dir() else super().key(path)
+
+    def _is_whole(self, path: Path) -> bool:
+        return bool(re.fullmatch(r"[0-9a-f]{16}\.safetensors", path.name)) and path.is_file()
+
+    def about(self, path: Path) -> str:
+        from safetensors import SafetensorError, safe_open
+
+        with (
+            suppress(OSError, ValueError, KeyError, TypeError, SafetensorError),
+            safe_open(path, framework="np") as file,
+        ):
+            about = json.loads(file.metadata()["cxrbench.generator"])
+            return f"{about['kind']}, {about['trained_on']}"
+        return ""
+
+    def lock(self, folder: Path, key: str) -> Path | None:
+        return folder / f".{key}.lock"
+
+
 class _MadeImages(CacheKind):
     """A file of images that a trial made, named by the trial's fingerprint."""
 
@@ -186,6 +213,7 @@ _ARRAY, _TABLE = _Array(), _Table()
 CACHE_KINDS: dict[str, CacheKind] = {
     "images": _ARRAY,
     "features": _ARRAY,
+    "generators": _Generator(),
     "phantoms": _Phantom(),
     "audit": _ARRAY,
     "content_hashes": _TABLE,

@@ -192,3 +192,24 @@ def test_an_array_of_an_earlier_version_is_known_and_cannot_be_checked(cache: Pa
 
 def test_no_cache_holds_nothing(tmp_path: Path):
     assert cache_entries(tmp_path / "absent") == []
+
+
+def test_a_generator_is_listed_with_its_words_and_removed_with_its_half(tmp_path: Path) -> None:
+    import json
+
+    from safetensors.numpy import save_file
+
+    folder = tmp_path / "generators"
+    (folder / f".{'b' * 16}.partial").mkdir(parents=True)
+    about = json.dumps({"kind": "StyleGAN2-architecture autoencoder", "trained_on": "600 phantoms"})
+    save_file({"w": np.zeros(3, np.float32)}, folder / f"{'a' * 16}.safetensors", {"cxrbench.generator": about})
+    (folder / "mine.safetensors").write_bytes(b"not ours")
+    whole, half = sorted(cache_entries(tmp_path), key=lambda entry: entry.building)
+    assert (whole.key, whole.about) == (f"{'a' * 16}.safetensors", "StyleGAN2-architecture autoencoder, 600 phantoms")
+    assert (half.key, half.building) == (f"{'b' * 16}.safetensors", True)
+    with FileLock(folder / f".{whole.key}.lock"), pytest.raises(RefusedError, match="being made by another process"):
+        remove(tmp_path, whole)
+    for entry in (whole, half):
+        remove(tmp_path, entry)
+    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == ["mine.safetensors"]
+    assert not half.path.exists()
