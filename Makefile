@@ -20,7 +20,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist 
 	$(if $(REALDATA),--realdata='$(abspath $(REALDATA))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo proof proof-boxes proof-kermany proof-ifa ablation-ifa ablation-mlvicx test check format smoke bench lock clean
+.PHONY: help setup demo proof proof-boxes proof-perceptual proof-kermany proof-ifa ablation-ifa ablation-mlvicx test check format smoke bench lock clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ proof: setup ## pretrain on synthetic radiographs, and test whether that beats s
 
 proof-boxes: setup ## the same for detection and segmentation: tables ifa-9 and mlvicx-3, figures
 	benchmarks/proofs/boxes_and_masks.sh
+
+proof-perceptual: setup ## the same as perceptual losses: tables ifa-10 and chess, figures
+	benchmarks/proofs/perceptual.sh
 
 proof-kermany: setup ## the same on real radiographs of children: DATA=folder of chest_xray
 	benchmarks/proofs/kermany.sh

@@ -193,7 +193,7 @@ def _draws_of_file(path: Path, config: RunConfig, task: Task) -> dict[str, list[
 
 def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
     from ..data import load
-    from ..data.fingerprint import content_hashes, dataset_fingerprint
+    from ..data.fingerprint import content_hashes, dataset_fingerprint, target_hashes
     from ..data.readability import unreadable
     from ..data.reading import Reading
     from ..data.source import without
@@ -213,7 +213,7 @@ def _read(config: RunConfig, task: Task, progress: Progress) -> TaskData:
         # Before anybody is drawn: a file that cannot be decoded must not be found out in the middle of a run.
         radiographs = without(radiographs, unreadable(radiographs, config.cache, progress))
     hashes = content_hashes(radiographs, config.cache, progress)
-    fingerprint = dataset_fingerprint(radiographs, hashes)
+    fingerprint = dataset_fingerprint(radiographs, hashes, target_hashes(radiographs, config.cache, progress))
     if config.splits is not None:
         radiographs = _with_splits(config.splits, task, radiographs, fingerprint, hashes, progress)
     return TaskData(task, radiographs, fingerprint, config.hash_ids)

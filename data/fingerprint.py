@@ -15,6 +15,9 @@ from ..foundation.progress import Progress, SilentProgress
 from .file_facts import file_facts
 from .radiographs import Radiographs
 
+# The column of the images that a dataset of pairs has beside `path`.
+TARGETS = "target_path"
+
 
 def content_hashes(
     radiographs: Radiographs,
@@ -45,17 +48,33 @@ def content_hashes(
     return found["sha256"].to_numpy().astype(str)
 
 
-def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray) -> str:
+def target_hashes(radiographs: Radiographs, cache: Path, progress: Progress | None = None) -> np.ndarray | None:
+    """`content_hashes` of the target images of a dataset of pairs; None where it has none."""
+    if TARGETS not in radiographs.samples:
+        return None
+    return content_hashes(radiographs, cache, progress, column=TARGETS)
+
+
+def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray, targets: np.ndarray | None = None) -> str:
     """Hexadecimal SHA-256 of all that a result depends on, equal for any row order, root or machine.
 
     Over the dataset's name, its labels in their order and, for each sample, its ids, split, view, labels and content
-    hash, with boxes and masks where there are any.
+    hash, with boxes, masks and the content of target images where there are any.
+
+    Args:
+        radiographs: at least one sample.
+        hashes: `content_hashes` of the images, str [N].
+        targets: `target_hashes`.
+
+    Raises ValueError for a dataset of pairs without `targets`, or the other way round.
     """
+    if (targets is None) is (TARGETS in radiographs.samples):
+        raise ValueError(f"{radiographs.dataset}: pass target_hashes(...) for a dataset of pairs, and only for one")
     samples = radiographs.samples
     order = np.argsort(samples["sample_id"].to_numpy(dtype=str), kind="stable")
     described = {name: samples[name].astype(str).to_numpy()[order].tolist() for name in _IDENTITY}
-    targets = radiographs.targets()[order]
-    labels = {name: _hash_of_numbers(targets[:, i]) for i, name in enumerate(radiographs.labels)}
+    values = radiographs.targets()[order]
+    labels = {name: _hash_of_numbers(values[:, i]) for i, name in enumerate(radiographs.labels)}
     return sha256_of_json(
         {
             "dataset": radiographs.dataset,
@@ -67,6 +86,8 @@ def dataset_fingerprint(radiographs: Radiographs, hashes: np.ndarray) -> str:
             "content": hashes[order].tolist(),
             "boxes": _rows(radiographs.boxes),
             "masks": _rows(radiographs.masks),
+            # Only where there are any, so that other datasets keep their fingerprint.
+            **({} if targets is None else {"targets": targets[order].tolist()}),
         }
     )
 

@@ -11,7 +11,7 @@ from ..foundation.errors import UserError, unknown_name
 from ..foundation.files import sha256_of_json
 from ..foundation.progress import Progress, SilentProgress
 from .decoding import MOST_FAILURES, Decoding
-from .fingerprint import content_hashes, dataset_fingerprint
+from .fingerprint import TARGETS, content_hashes, dataset_fingerprint, target_hashes
 from .preprocessing import PREPROCESSING_VERSION, PRESETS, Preset
 from .problems import SHOWN
 from .radiographs import Radiographs
@@ -121,7 +121,11 @@ def prepare_images(
     )
     if stored is None:
         raise _unreadable(radiographs.dataset, decoding, len(names))
-    fingerprint = dataset_fingerprint(radiographs, hashes)
+    fingerprint = dataset_fingerprint(
+        radiographs,
+        hashes if column == "path" else content_hashes(radiographs, cache, progress),
+        hashes if column == TARGETS else target_hashes(radiographs, cache, progress),
+    )
     return Images(radiographs, stored, order, folder, key, size, preset, fingerprint)
 
 

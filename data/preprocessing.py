@@ -12,7 +12,7 @@ from ..foundation.errors import UserError, unknown_name
 # Raised when the same file would give other pixels; part of every cache key and fingerprint.
 PREPROCESSING_VERSION = 2
 
-Preset = Literal["default", "paper"]
+Preset = Literal["default", "paper", "unstretched"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 _PERCENTILE = 0.99
@@ -21,7 +21,7 @@ _PERCENTILE = 0.99
 def preprocess(
     image: np.ndarray, size: int, preset: Preset = "default", padding: np.ndarray | None = None
 ) -> np.ndarray:
-    """Resize to a square, clip the brightest per cent, and spread the rest over 0 to 255.
+    """Resize to a square, clip the brightest per cent, and spread the rest over 0 to 255 (unless `unstretched`).
 
     1. Linear interpolation to `size` x `size`. A side that shrinks to half or less is first averaged
        over boxes, because linear interpolation alone would skip pixels and turn fine texture into moire.
@@ -31,7 +31,9 @@ def preprocess(
     2. p99, the 99th percentile (between the two nearest values, as in `numpy.percentile`), which tames
        bright side markers.
     3. `default`: round(255 (min(x, p99) - min) / (p99 - min)), halves to even. `paper`: 8-bit images
-       are only clipped, round(min(x, p99)); others as in `default`.
+       are only clipped, round(min(x, p99)); others as in `default`. `unstretched`: 8-bit images stay as
+       they are, others become round(255 x / 65535), so that two images that belong together keep one
+       scale of grey; nothing is clipped.
 
     Args:
         image: uint8 or uint16 [H, W], bright = dense.
@@ -60,6 +62,8 @@ def preprocess(
     values = np.arange(len(counts))
     if preset == "paper" and image.dtype == np.uint8:
         table = np.minimum(values, clip)
+    elif preset == "unstretched":
+        table = values * (255 / (len(values) - 1))
     else:
         table = 255 * (np.clip(values, low, clip) - low) / (clip - low)
     table = np.rint(table).astype(np.uint8)

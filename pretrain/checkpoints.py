@@ -83,9 +83,18 @@ def match(own: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) 
     shapes = tuple(
         f"{original} {list(tensors[original].shape)} instead of {list(own[name].shape)}"
         for name, original in fit.names.items()
-        if tensors[original].shape != own[name].shape
+        if as_convolution(tensors[original], own[name].shape).shape != own[name].shape
     )
     return Match(fit, shapes)
+
+
+def as_convolution(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """A linear layer over a flattened map [O, C x H x W] as the convolution [O, C, H, W] that timm makes of it.
+
+    Any other tensor is given back as it is.
+    """
+    fits = tensor.ndim == 2 and len(shape) == 4 and len(tensor) == shape[0] and tensor.numel() == shape.numel()
+    return tensor.reshape(shape) if fits else tensor
 
 
 def load_strictly(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: Path, what: str) -> Fit:
@@ -114,7 +123,7 @@ def load_strictly(module: nn.Module, tensors: Mapping[str, torch.Tensor], path: 
     if found.problems:
         listed = "; ".join(f"{len(names)} {words}: {_first(names)}" for words, names in found.problems.items())
         raise UserError(f"{path}: does not fit {what} (read as {fit.layout}). {listed}")
-    given = {name: tensors[original] for name, original in fit.names.items()}
+    given = {name: as_convolution(tensors[original], own[name].shape) for name, original in fit.names.items()}
     module.load_state_dict({**own, **given}, strict=True)
     return fit
 

@@ -120,11 +120,17 @@ def _efficientnet_lite(name: str) -> str:
     return ".".join([_LITE_OUTER.get(parts[0], parts[0]), *parts[1:]])
 
 
+def _vgg(name: str) -> str:
+    """The two layers before the classes of torchvision's VGG, which timm calls otherwise."""
+    return re.sub(r"^classifier\.([03])\.", lambda found: f"pre_logits.fc{1 if found[1] == '0' else 2}.", name)
+
+
 RENAMINGS: dict[str, Callable[[str], str]] = {
     "": _unchanged,
     "layers by position": _by_position,
     "EfficientNet-Lite's own names": _efficientnet_lite,
     "the names of transformers": _hugging_face,
+    "torchvision's VGG": _vgg,
 }
 
 

@@ -9,6 +9,9 @@ from .clustered_paired import clustered_paired_t_test
 from .clustered_signed_rank import clustered_wilcoxon_test
 from .confusion import confusion_between
 from .delong import AucCovariance, DeLongResult, delong_ci, delong_covariance, delong_test
+from .frechet_distance import frechet_ci, frechet_distance, weighted_frechet
+from .frechet_permutation import paired_frechet_permutation_test
+from .kernel_distance import kernel_distance, weighted_kernel_distance
 from .letter_groups import letters
 from .macro_auc import macro_auc_test
 from .marginal_homogeneity import bowker_test, stuart_maxwell_test
@@ -40,12 +43,16 @@ __all__ = [
     "delong_ci",
     "delong_covariance",
     "delong_test",
+    "frechet_ci",
+    "frechet_distance",
     "friedman_test",
     "holm",
+    "kernel_distance",
     "letters",
     "macro_auc_test",
     "mcnemar_test",
     "nemenyi",
+    "paired_frechet_permutation_test",
     "paired_t_test",
     "pool_t_test",
     "power",
@@ -53,6 +60,8 @@ __all__ = [
     "sample_power",
     "stuart_maxwell_test",
     "weighted_auc",
+    "weighted_frechet",
+    "weighted_kernel_distance",
     "weighted_mean",
     "wilcoxon_test",
 ]

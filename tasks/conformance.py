@@ -91,9 +91,9 @@ def _written(result: TrialResult, scratch: Path) -> bytes:
 def _check_result(task: Task, radiographs: Radiographs, result: TrialResult, scratch: Path) -> None:
     name = task.meta.name
     expected = set(radiographs.samples["sample_id"].to_numpy()[task.split(radiographs, result.trial).test])
-    found = result.predictions.table["sample_id"]
-    assert found.is_unique, f"{name}: a test sample has two predictions"
-    assert set(found) == expected, f"{name}: predictions must have exactly one row a test sample"
+    assert result.predictions.table["sample_id"].is_unique, f"{name}: two rows of the predictions have one id"
+    found = set(task.samples_of(result.predictions))
+    assert found == expected, f"{name}: predictions must have a row for every test sample and no other"
     path = scratch / "predictions.parquet"
     result.predictions.write(path)
     metrics = task.score(result.predictions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -134,6 +134,10 @@ class Task(ABC):
     @abstractmethod
     def compare(self, a: Predictions, b: Predictions) -> list[Comparison]:
         """Paired differences between two trials on the same test set. Raises RefusedError where it is not."""
+
+    def samples_of(self, predictions: Predictions) -> Sequence[str]:
+        """The test sample that each row speaks of: its own id, unless a task has several rows a sample."""
+        return predictions.table["sample_id"].tolist()
 
     def paired(self, a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
         """Both trials' predictions row by row, and of each only what both have. Raises RefusedError where test sets

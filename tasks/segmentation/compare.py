@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ...stats import clustered_paired_t_test, clustered_wilcoxon_test
+from ..mean_over_images import paired_tests
 from ..trial import Comparison, PairedTest
 from .scores import overlap_of_predictions, score_masks, values_per_image
 
@@ -31,23 +29,6 @@ def compare_segmentation(a: Predictions, b: Predictions, asked: Sequence[TestNam
     for metric, value_a in scores_a.items():
         tests: tuple[PairedTest, ...] = ()
         if metric in values_a:
-            tests = _tests(metric, values_a[metric], values_b[metric], patients, asked)
+            tests = paired_tests(metric, values_a[metric], values_b[metric], patients, asked)
         comparisons.append(Comparison.of(metric, value_a, scores_b[metric], patients, tests))
     return comparisons
-
-
-def _tests(
-    metric: str, a: np.ndarray, b: np.ndarray, patients: np.ndarray, asked: Sequence[TestName]
-) -> tuple[PairedTest, ...]:
-    """Empty where fewer than two patients have an image that counts; of the metrics' values [N], NaN do not."""
-    known = ~np.isnan(a)
-    a, b, patients = a[known], b[known], patients[known]
-    if len(np.unique(patients)) < 2:
-        return ()
-    tests = []
-    if "Wilcoxon" in asked:
-        result = clustered_wilcoxon_test(a, b, patients)
-        tests.append(PairedTest.of(result, "Wilcoxon", metric, "images", decides=False))
-    if "paired t" in asked:
-        tests.append(PairedTest.of(clustered_paired_t_test(a, b, patients), "paired t", metric, "images"))
-    return tuple(tests)

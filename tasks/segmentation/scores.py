@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...stats.scoring import defined_auc, sensitivity_specificity
+from ..mean_over_images import mean_of_known
 from .overlap import Overlap, overlap_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def score_masks(predictions: Predictions, overlap: Overlap | None = None) -> dic
     """
     overlap = overlap or overlap_of_predictions(predictions)
     positive = overlap.truth > 0
-    metrics = {name: _mean(values) for name, values in values_per_image(overlap).items()}
+    metrics = {name: mean_of_known(values) for name, values in values_per_image(overlap).items()}
     found, spared = sensitivity_specificity(positive.astype(float), (overlap.decision > 0).astype(float))
     area = defined_auc(positive.astype(float), predictions.array("scores")[:, 0])
     metrics |= {"sensitivity": float(found), "specificity": float(spared), "auc": float(area)}
@@ -55,8 +56,3 @@ def undefined_notes(metrics: dict[str, float | None]) -> tuple[str, ...]:
     blank = [name for name, value in metrics.items() if value is None]
     why = "the test set lacks images with or without a mask"
     return (f"undefined ({why}): {', '.join(blank)}",) if blank else ()
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")

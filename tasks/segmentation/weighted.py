@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...stats import weighted_auc, weighted_mean
+from ...stats import weighted_auc
+from ..mean_over_images import Weighted, undefined, weighted_mean_of_known
 from .scores import overlap_of_predictions, values_per_image
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
-
-# Whole weights [B, N] -> values [B], NaN where undefined.
-Weighted = Callable[[np.ndarray], np.ndarray]
 
 
 def weighted_metric(predictions: Predictions, metric: str) -> Weighted | None:
@@ -25,22 +22,9 @@ def weighted_metric(predictions: Predictions, metric: str) -> Weighted | None:
     per_image["sensitivity"] = np.where(positive, overlap.decision > 0, np.nan)
     per_image["specificity"] = np.where(positive, np.nan, overlap.decision == 0)
     if metric in per_image:
-        return _mean_of_known(per_image[metric])
+        return weighted_mean_of_known(per_image[metric])
     if metric == "auc":
         if positive.all() or not positive.any():
-            return _undefined
+            return undefined
         return weighted_auc(positive, predictions.array("scores")[:, 0])
     return None
-
-
-def _mean_of_known(values: np.ndarray) -> Weighted:
-    """Mean over the images that count, by their weights."""
-    known = np.flatnonzero(~np.isnan(values))
-    if len(known) == 0:
-        return _undefined
-    mean = weighted_mean(values[known])
-    return mean if len(known) == len(values) else lambda weights: mean(np.asarray(weights)[:, known])
-
-
-def _undefined(weights: np.ndarray) -> np.ndarray:
-    return np.full(len(weights), np.nan)

@@ -18,6 +18,29 @@ from cxrbench.tasks.task import Task
 
 # What makes the trials of a family last seconds, where its own settings do not.
 SMALLEST: dict[str, dict[str, object]] = {
+    "inversion": {
+        "phantom_generator.resolution": 32,
+        "phantom_generator.images": 32,
+        "phantom_generator.phantom_size": 64,
+        "phantom_generator.steps": 8,
+        "steps": 3,
+        "images.test": 4,
+        "images.calibration": 2,
+    },
+    "bone_suppression": {"widths": [4, 8], "training.epochs": 1, "training.batch_size": 8},
+    "nodule_generation": {
+        "patch.size": 32,
+        "patch.least_side": 8,
+        "patch.views": 1,
+        "draw.least_nodules": 2,
+        "feature_net": "efficientnet_lite0_scratch",
+        "network.channels": 8,
+        "network.hidden": 4,
+        "network.style": 4,
+        "network.discriminator_channels": 4,
+        "training.steps": 2,
+        "training.batch_size": 4,
+    },
     "segmentation": {"decoder_channels": [8] * 5, "training.epochs": 1, "training.batch_size": 8},
     "detection": {
         "image_size": 32,

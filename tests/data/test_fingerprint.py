@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 
 from cxrbench.data import Radiographs, fingerprint
-from cxrbench.data.fingerprint import content_hashes, dataset_fingerprint
+from cxrbench.data.fingerprint import content_hashes, dataset_fingerprint, target_hashes
 from cxrbench.foundation.errors import UserError
+
+# By the first version of `dataset_fingerprint`, of `dataset`.
+KNOWN = "5f90a6bdcfc300584c3ca1e9cbb87b0403de1935427ca096ae26daaf159d3238"
 
 
 def dataset(root: Path, n: int = 6) -> Radiographs:
@@ -112,7 +115,7 @@ def test_missing_files_are_counted_and_three_named(tmp_path: Path):
 
 
 def print_of(radiographs: Radiographs, cache: Path) -> str:
-    return dataset_fingerprint(radiographs, content_hashes(radiographs, cache))
+    return dataset_fingerprint(radiographs, content_hashes(radiographs, cache), target_hashes(radiographs, cache))
 
 
 def test_fingerprint_does_not_depend_on_row_order_or_place(tmp_path: Path):
@@ -143,3 +146,34 @@ def test_fingerprint_depends_on_name_content_and_boxes(tmp_path: Path):
     prints.append(print_of(radiographs, tmp_path / "cache"))
     assert prints[1] == prints[2]
     assert len(set(prints)) == 5
+
+
+def pairs(root: Path, targets: list[str]) -> Radiographs:
+    radiographs = dataset(root)
+    return replace(radiographs, samples=radiographs.samples.assign(target_path=targets))
+
+
+def test_fingerprint_of_pairs_depends_on_what_the_targets_hold_and_not_on_their_names(tmp_path: Path):
+    names = [f"{number}.png" for number in range(6)]
+    shutil.copytree(dataset(tmp_path / "data").root, tmp_path / "data" / "copies")
+    prints = [
+        print_of(pairs(tmp_path / "data", targets), tmp_path / "cache")
+        for targets in (names, [f"copies/{name}" for name in names], names[::-1])
+    ]
+    alone = print_of(dataset(tmp_path / "data"), tmp_path / "cache")
+    assert prints[0] == prints[1]
+    assert len({*prints, alone}) == 3
+    assert prints[2] == print_of(reordered(pairs(tmp_path / "data", names[::-1])), tmp_path / "cache")
+
+
+def test_a_dataset_without_targets_keeps_the_fingerprint_that_its_records_have(tmp_path: Path):
+    assert print_of(dataset(tmp_path / "data"), tmp_path / "cache") == KNOWN
+
+
+def test_targets_cannot_be_forgotten(tmp_path: Path):
+    found = pairs(tmp_path / "data", ["0.png"] * 6)
+    hashes = content_hashes(found, tmp_path / "cache")
+    with pytest.raises(ValueError, match="target_hashes"):
+        dataset_fingerprint(found, hashes)
+    with pytest.raises(ValueError, match="target_hashes"):
+        dataset_fingerprint(dataset(tmp_path / "data"), hashes, hashes)

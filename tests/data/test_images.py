@@ -72,6 +72,20 @@ def test_another_row_order_and_other_labels_find_the_same_cache(
     np.testing.assert_array_equal(second.batch(slice(None)), first.batch(slice(None))[::-1])
 
 
+def test_films_and_targets_of_pairs_have_the_fingerprint_of_the_whole(dataset: Radiographs, tmp_path: Path):
+    names = dataset.samples["path"].to_numpy()
+    pairs, turned = (
+        replace(dataset, samples=dataset.samples.assign(target_path=each)) for each in (names, names[::-1])
+    )
+    films = prepare_images(pairs, 32, cache=tmp_path / "cache")
+    targets = prepare_images(pairs, 32, cache=tmp_path / "cache", column="target_path")
+    assert films.fingerprint == targets.fingerprint
+    assert films.key == targets.key
+    other = prepare_images(turned, 32, cache=tmp_path / "cache")
+    assert other.key == films.key
+    assert other.fingerprint != films.fingerprint
+
+
 def test_the_key_follows_size_preset_version_and_content(
     dataset: Radiographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

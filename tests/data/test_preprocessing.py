@@ -39,6 +39,27 @@ def test_paper_rescales_sixteen_bits():
     np.testing.assert_array_equal(preprocess(SIXTEEN, 64, "paper"), preprocess(SIXTEEN, 64))
 
 
+def test_unstretched_leaves_eight_bits_as_they_are():
+    np.testing.assert_array_equal(preprocess(EIGHT, 64, "unstretched"), EIGHT)
+    bright = EIGHT.copy()
+    bright[0, 0] = 255
+    np.testing.assert_array_equal(preprocess(bright, 64, "unstretched"), bright)
+
+
+def test_unstretched_scales_sixteen_bits_by_the_range_of_their_type():
+    # 257 x k is 255 x 257 k / 65535 = k.
+    np.testing.assert_array_equal(preprocess(EIGHT.astype(np.uint16) * 257, 64, "unstretched"), EIGHT)
+    np.testing.assert_array_equal(preprocess(SIXTEEN, 64, "unstretched"), np.rint(SIXTEEN / 65535 * 255))
+
+
+def test_unstretched_keeps_the_difference_of_two_images_that_belong_together():
+    darker = EIGHT - 20
+    found = [preprocess(image, 32, "unstretched").astype(int) for image in (EIGHT, darker)]
+    np.testing.assert_array_equal(found[0] - found[1], 20)
+    stretched = [preprocess(image, 32).astype(int) for image in (EIGHT, darker)]
+    np.testing.assert_array_equal(*stretched)
+
+
 @pytest.mark.parametrize("image", [EIGHT, SIXTEEN], ids=["8 bits", "16 bits"])
 def test_without_resizing_it_is_the_definition(image: np.ndarray):
     np.testing.assert_array_equal(preprocess(image, 64), rescaled(image))

@@ -1,10 +1,11 @@
-"""`cxrbench generator`: convert generators that others trained."""
+"""`cxrbench generator`: convert generators that others trained, and train one's own."""
 
 from __future__ import annotations
 
 import typer
 
 from .convert import convert
+from .train import train
 
 app = typer.Typer(help="Convert and train generators of images.", no_args_is_help=True)
 
@@ -15,3 +16,4 @@ def _group() -> None:
 
 
 app.command()(convert)
+app.command()(train)
