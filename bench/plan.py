@@ -297,8 +297,8 @@ def _say_what_is_unused(config: RunConfig, groups: list[Group], progress: Progre
     """A word on settings that no trial of this run depends on: usually they are meant for the other protocol."""
     used = {key for group in groups for key in dotted_keys(group.trials[0].identity.settings)}
     for key in config.settings:
-        # What lies in a table that is used is used too: free entries, and where training runs.
-        if key not in used and key.split(".")[0] not in used:
+        # What lies in a table that is used is used too: free entries. Where a task runs is in no identity.
+        if key not in used and key.split(".")[0] not in used and key != "device":
             protocols = sorted({group.trials[0].trial.protocol for group in groups})
             progress.say(f"note: {key} has no effect with --protocol {', '.join(protocols)}")
 

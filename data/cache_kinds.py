@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
+from ..foundation.files import DAMAGED_ARCHIVE
 from .phantom.marker import MARKER
 from .resumable_array import CHECKSUMS, DESCRIPTION, DONE, VALUES, lock_path
 
@@ -149,14 +150,7 @@ class _Network(CacheKind):
         return bool(re.fullmatch(r"[0-9a-f]{16}\.safetensors", path.name)) and path.is_file()
 
     def about(self, path: Path) -> str:
-        from safetensors import SafetensorError, safe_open
-
-        with (
-            suppress(OSError, ValueError, KeyError, TypeError, SafetensorError),
-            safe_open(path, framework="np") as file,
-        ):
-            return str(json.loads(file.metadata()["cxrbench"])["trial"])
-        return ""
+        return _said_in(path, "cxrbench", "trial")
 
 
 class _Generator(CacheKind):
@@ -172,15 +166,7 @@ class _Generator(CacheKind):
         return bool(re.fullmatch(r"[0-9a-f]{16}\.safetensors", path.name)) and path.is_file()
 
     def about(self, path: Path) -> str:
-        from safetensors import SafetensorError, safe_open
-
-        with (
-            suppress(OSError, ValueError, KeyError, TypeError, SafetensorError),
-            safe_open(path, framework="np") as file,
-        ):
-            about = json.loads(file.metadata()["cxrbench.generator"])
-            return f"{about['kind']}, {about['trained_on']}"
-        return ""
+        return _said_in(path, "cxrbench.generator", "kind", "trained_on")
 
     def lock(self, folder: Path, key: str) -> Path | None:
         return folder / f".{key}.lock"
@@ -193,7 +179,7 @@ class _MadeImages(CacheKind):
         return bool(re.fullmatch(r"[0-9a-f]{16}\.npz", path.name)) and path.is_file()
 
     def about(self, path: Path) -> str:
-        with suppress(OSError, ValueError, KeyError, BadZipFile), np.load(path, allow_pickle=False) as content:
+        with suppress(*DAMAGED_ARCHIVE), np.load(path, allow_pickle=False) as content:
             names = [name for name in content.files if name != "sample_id"]
             return f"{len(content['sample_id'])} images: {', '.join(names)}"
         return ""
@@ -202,10 +188,20 @@ class _MadeImages(CacheKind):
         try:
             with ZipFile(path) as file:
                 spoilt = file.testzip()
-        except (OSError, ValueError, BadZipFile) as error:
-            yield 0, f"its bytes have changed ({error})"
+        except DAMAGED_ARCHIVE as error:
+            yield 0, f"its bytes have changed ({error or type(error).__name__})"
         else:
             yield path.stat().st_size, f"its bytes have changed ({spoilt})" if spoilt else ""
+
+
+def _said_in(path: Path, entry: str, *keys: str) -> str:
+    """What an entry of a safetensors file's metadata says, with commas between; empty where it says nothing."""
+    from safetensors import SafetensorError, safe_open
+
+    with suppress(OSError, ValueError, KeyError, TypeError, SafetensorError), safe_open(path, framework="np") as file:
+        about = json.loads(file.metadata()[entry])
+        return ", ".join(str(about[key]) for key in keys)
+    return ""
 
 
 _ARRAY, _TABLE = _Array(), _Table()

@@ -8,14 +8,20 @@ import json
 import os
 import shutil
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from platformdirs import user_cache_path
 
 from .errors import UserError
+
+# What reading a damaged zip archive raises, such as an .npz: errors of the file, of zipfile (NotImplementedError for a
+# method that there is not) and of zlib.
+DAMAGED_ARCHIVE = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, zlib.error)
 
 
 def default_cache() -> Path:

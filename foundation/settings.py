@@ -71,8 +71,9 @@ def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
         if first["type"] == "extra_forbidden":
             known = set(dotted_keys(model.model_construct().model_dump(warnings=False))) | set(model.model_fields)
             raise UserError(f"{where}: {unknown_name('key', key, known)}") from error
-        given = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
-        raise UserError(f"{where}: {key}: {first['msg']}{given}") from error
+        # Where several keys do not fit each other the input is all of them, and the message names those that matter.
+        given = "" if first["type"] == "missing" or not key else f" (given: {first['input']!r})"
+        raise UserError(f"{': '.join(filter(None, (where, key, first['msg'])))}{given}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from ..foundation.errors import UserError
 from ..foundation.files import sha256_of_json
+from ..tasks.trial import NO_ENCODER
 from .record_versions import SCHEMA_VERSION, upgraded
 
 # Raised when a change in code that is shared by all tasks changes results.
@@ -126,6 +127,11 @@ class Record:
     def contaminated(self) -> bool:
         """Whether the encoder saw images of this task's dataset in pretraining."""
         return self.dataset.get("name") in self.weights.get("contamination", ())
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the trial had no encoder: a row that encoders must beat."""
+        return self.weights.get("arch") == NO_ENCODER
 
     @property
     def unverified(self) -> bool:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ..data.splits import DrawKey, hash_order
 from ..foundation.errors import UserError
-from ..foundation.files import new_file, writing
+from ..foundation.files import DAMAGED_ARCHIVE, new_file, writing
 
 FOLDER = "made_images"
 # The first in the order of a hash of their ids, the same for every encoder.
@@ -57,7 +56,7 @@ def read_made_images(path: Path) -> MadeImages:
         with np.load(path, allow_pickle=False) as content:
             stacks = {name: content[name] for name in content.files if name != "sample_id"}
             return MadeImages(content["sample_id"], stacks)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except DAMAGED_ARCHIVE as error:
         why = "no longer in the cache" if isinstance(error, FileNotFoundError) else "damaged"
         raise UserError(
             f"{path}: the images of this trial are {why}; records keep none: name the --cache of the run, or remove "

@@ -7,8 +7,7 @@ import torch
 from ..foundation.files import sha256_of_json
 from ..pretrain.encoder import Encoder, EncoderMeta
 from ..pretrain.network import Network
-
-ARCH = "none"
+from .trial import NO_ENCODER
 
 
 class _NoNetwork(Network):
@@ -31,7 +30,7 @@ def reference(name: str, words: str, identity: object = None) -> Encoder:
     described = {"reference": name, "identity": identity}
     meta = EncoderMeta(
         name=name,
-        arch=ARCH,
+        arch=NO_ENCODER,
         channels=1,
         mean=(0.0,),
         std=(1.0,),
@@ -49,4 +48,4 @@ def reference(name: str, words: str, identity: object = None) -> Encoder:
 
 def is_reference(encoder: Encoder) -> bool:
     """Whether `encoder` is a row without an encoder."""
-    return encoder.meta.arch == ARCH
+    return encoder.meta.arch == NO_ENCODER

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .predictions import Predictions
 
 PROTOCOLS = ("frozen", "finetune")
+# The architecture in a record of a trial without an encoder, see `reference`.
+NO_ENCODER = "none"
 
 # Over replicates: paired t, pool t. Over test samples: the others, and a paired t of values that each image has.
 TestName = Literal["paired t", "pool t", "DeLong", "McNemar", "Stuart-Maxwell", "Wilcoxon", "permutation"]

@@ -15,6 +15,6 @@ small=(--preset small "${shown[@]}")
 for task in gan_inversion bone_suppression nodule_generation; do
     "$CXRBENCH" compare moco_v2 untrained --task "$task" "${shown[@]}"
 done
-"$CXRBENCH" figure inversion --task gan_inversion "${shown[@]}" --out "$PROOF/inversion.png"
-"$CXRBENCH" figure bones --task bone_suppression "${shown[@]}" --out "$PROOF/bones.png"
+"$CXRBENCH" figure inversion --task gan_inversion --variant calibrated "${shown[@]}" --out "$PROOF/inversion.png"
+"$CXRBENCH" figure bones --task bone_suppression --encoder identity,mse_alone,untrained,moco_v2 "${shown[@]}" --out "$PROOF/bones.png"
 "$CXRBENCH" figure nodules --task nodule_generation "${shown[@]}" --out "$PROOF/nodules.png"

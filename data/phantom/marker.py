@@ -31,6 +31,14 @@ def is_phantom(root: Path) -> bool:
     return any((folder / MARKER).is_file() for folder in (root, *root.parents[:LEVELS]))
 
 
+def seed_of(root: Path) -> int | None:
+    """The seed of the phantom in the folder `root`; None where it is none, or does not say."""
+    try:
+        return int(json.loads((Path(root) / MARKER).read_bytes())["seed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def write_marker(root: Path, mark: PhantomMark) -> None:
     """Mark the folder `root` as synthetic; written last, so that a marked folder is a whole one."""
     with new_file(Path(root) / MARKER) as path:

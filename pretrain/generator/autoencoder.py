@@ -19,6 +19,7 @@ from .network import Generator
 # Components are sought in images of this side, and in so many of them.
 _SIDE = 32
 MOST_IMAGES = 2000
+_PIECE = 64
 _MOST_DOUBLINGS = 3
 # The decoder takes a high learning rate, at which the codes would run away from it.
 _LINEAR_RATE = 0.1
@@ -73,8 +74,10 @@ class StyleEncoder(nn.Module):
         stay stronger and the mean square of w is 1. Where there are fewer components than numbers in w, the rest of
         them begins at 0.
         """
-        small = functional.avg_pool2d(torch.from_numpy(images).double()[:, None] / 255, images.shape[-1] // self._side)
-        points = small.flatten(1).numpy()
+        # In pieces: as float64 thousands of large images would fill the memory.
+        pieces = torch.from_numpy(images)[:, None].split(_PIECE)
+        factor = images.shape[-1] // self._side
+        points = torch.cat([functional.avg_pool2d(each.double() / 255, factor).flatten(1) for each in pieces]).numpy()
         mean = points.mean(axis=0)
         _, values, axes = np.linalg.svd(points - mean, full_matrices=False)
         spread = values / math.sqrt(len(points))

@@ -144,7 +144,7 @@ def _about(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         found = None
     # Something was said, and it is damaged: the version is refused in any case.
     return found if isinstance(found, dict) and found else {"schema_version": None}

@@ -90,9 +90,8 @@ def _fit_autoencoder(
         parameter_groups=parameter_groups,
         **keeping,
     )
-    network.cpu()
     _set_mean_of_encoded(network, parts)
-    return Fitted(network.generator.requires_grad_(False), history.rows)
+    return Fitted(network.generator.cpu().requires_grad_(False), history.rows)
 
 
 def _fit_gan(
@@ -124,5 +123,6 @@ def _set_mean_of_encoded(network: StyleAutoencoder, parts: Sequence[Images]) -> 
     total = torch.zeros_like(network.generator.w_avg, dtype=torch.float64)
     for start in range(0, n, _CHUNK):
         rows = np.arange(start, min(start + _CHUNK, n))
-        total += network.encoder(grey(pixels_of(parts, rows))).double().sum(dim=0)
+        images = grey(pixels_of(parts, rows)).to(total.device)
+        total += network.encoder(images).double().sum(dim=0)
     network.generator.w_avg.copy_(total / n)

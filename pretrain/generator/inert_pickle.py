@@ -13,8 +13,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-MOST_INSTRUCTIONS = 3_000_000
+MOST_STEPS = 3_000_000
 _MOST_MARKS = 1_000
+# Keys are names of attributes, or small numbers.
+_LONGEST_KEY = 200
+_LARGEST_KEY = 2**31
 
 
 class RefusedPickleError(Exception):
@@ -52,16 +55,27 @@ class Outside:
 
 @dataclass
 class Budget:
-    """How many instructions may still be followed, shared by all pickles of a file."""
+    """How much work a file may still cause, shared by all pickles in it.
 
-    left: int = MOST_INSTRUCTIONS
+    Attributes:
+        left: steps: instructions that are followed, and entries of dictionaries that are looked through.
+        bytes_left: bytes of stored numbers that are looked at; the same ones count each time.
+    """
 
-    def spend(self) -> None:
-        self.left -= 1
+    left: int = MOST_STEPS
+    bytes_left: int = 2**62
+
+    def spend(self, steps: int = 1) -> None:
+        """Raises RefusedPickleError where no steps are left."""
+        self.left -= steps
         if self.left < 0:
-            raise RefusedPickleError(
-                f"has more than {MOST_INSTRUCTIONS:,} instructions, and no generator needs so many"
-            )
+            raise RefusedPickleError(f"takes more than {MOST_STEPS:,} steps to read, and no generator needs so many")
+
+    def spend_bytes(self, number: int) -> None:
+        """Raises RefusedPickleError where no bytes are left."""
+        self.bytes_left -= number
+        if self.bytes_left < 0:
+            raise RefusedPickleError("holds tensors of more bytes than the file has")
 
 
 def read_pickle(stream: BinaryIO, known: Collection[str], budget: Budget, dictionaries: Collection[str] = ()) -> Any:
@@ -165,8 +179,7 @@ class _Machine:
         if not isinstance(target, dict) or len(values) % 2:
             raise TypeError
         for key, value in zip(values[::2], values[1::2], strict=True):
-            # Keys of other kinds could take any time to hash.
-            if not isinstance(key, str | int):
+            if not _is_key(key):
                 raise TypeError
             target[key] = value
 
@@ -209,6 +222,13 @@ class _Machine:
 
     def _outside(self, _: Any) -> None:
         self._stack.append(Outside(self._stack.pop()))
+
+
+def _is_key(key: Any) -> bool:
+    """Whether a dictionary may have this key: others could take any time to hash or to compare."""
+    if isinstance(key, str):
+        return len(key) <= _LONGEST_KEY
+    return isinstance(key, int) and -_LARGEST_KEY < key < _LARGEST_KEY
 
 
 _LITERALS = frozenset(

@@ -20,6 +20,7 @@ RELEASED = "NVIDIA's PyTorch layout"
 ROSINALITY = "rosinality's layout"
 W_AVG = "mapping.w_avg"
 LATENT_AVG = "latent_avg"
+_LONGEST_SHOWN = 150
 
 # Fixed numbers, which are no weights: the FIR filters.
 FILTERS = {
@@ -149,9 +150,9 @@ def _rosinality_shape(name: str, shape: Shape) -> Shape:
 
 def _our_name(name: str) -> str:
     """Ours for a name of rosinality's, as far as the spec can be told from it; others stay."""
-    if found := re.fullmatch(r"style\.(\d+)\.(\w+)", name):
+    if found := re.fullmatch(r"style\.(\d{1,15})\.(\w+)", name):
         return f"mapping.fc{int(found[1]) - 1}.{found[2]}"
-    if found := re.fullmatch(r"(to_rgb1|to_rgbs\.(\d+))\.conv\.(weight|modulation\.weight)", name):
+    if found := re.fullmatch(r"(to_rgb1|to_rgbs\.(\d{1,15}))\.conv\.(weight|modulation\.weight)", name):
         resolution = 4 if found[2] is None else 2 ** min(int(found[2]) + 3, 40)
         return f"synthesis.b{resolution}.torgb.{found[3].replace('modulation', 'affine')}"
     return name
@@ -246,5 +247,6 @@ def _in_words(spec: GeneratorSpec) -> str:
 
 
 def _first(names: Collection[str], most: int = 4) -> str:
-    listed = list(names)[:most]
+    # Whatever stands in a file: one line of a length that can be read.
+    listed = [ascii(name[:_LONGEST_SHOWN])[1:-1] for name in list(names)[:most]]
     return ", ".join([*listed, "..."] if len(names) > most else listed)

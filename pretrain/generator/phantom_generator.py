@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 PHANTOM_SEED = 20200
 # Raised when an equal recipe would give another generator.
 _RECIPE_VERSION = 1
-_NORMAL = "No finding"
 # One image that the decoder blows up would else stop it from learning for hundreds of steps.
 _CLIP = 0.1
 
@@ -151,11 +150,11 @@ def _make(settings: PhantomGeneratorSettings, path: Path, cache: Path, progress:
 def _normal_phantoms(settings: PhantomGeneratorSettings, cache: Path, progress: Progress, dataset: str) -> Images:
     from ...data import load
     from ...data.images import prepare_images
+    from ...data.normal_images import normals
     from ...data.phantom.dataset import phantom_folder
 
     folder = phantom_folder(
         dataset, cache, settings.images, settings.phantom_size, settings.phantom_seed, progress=progress
     )
     radiographs = load(dataset, folder)
-    normal = (radiographs.samples[_NORMAL] == 1).to_numpy()
-    return prepare_images(radiographs.where(normal), settings.resolution, cache=cache, progress=progress)
+    return prepare_images(radiographs.where(normals(radiographs)), settings.resolution, cache=cache, progress=progress)

@@ -74,53 +74,39 @@ def _read(path: Path) -> _Found:
         raise UserError(f"{path}: {size:,} bytes, and generators have at most {LARGEST_FILE:,}; not read")
     if not size:
         raise UserError(f"{path}: is empty; fetch it again")
-    budget = Budget()
+    budget = Budget(bytes_left=size)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         # mmap reads like a file.
         root = read_pickle(content, _KNOWN, budget, _DICTIONARIES)  # type: ignore[arg-type]
-    return _generator_in(root, budget, size)
+    return _generator_in(root, budget)
 
 
-def _generator_in(root: Any, budget: Budget, size: int) -> _Found:
+def _generator_in(root: Any, budget: Budget) -> _Found:
     if isinstance(root, dict):
         root = next((root[name] for name in ("G_ema", "G") if isinstance(root.get(name), Called)), None)
     tensors: dict[str, Tensor] = {}
     clamps: set[float | None] = set()
-    left = size
-    for name, state in _modules(root):
+    for number, (name, state) in enumerate(_modules(root, budget)):
+        if number >= _MOST_MODULES:
+            raise RefusedPickleError("has too many modules inside each other")
         if name.endswith(("conv0", "conv1", "torgb")):
             clamps.add(_clamp(state))
         for kind in ("_parameters", "_buffers"):
-            for own, described in _dictionary(state, kind).items():
-                if described is None:
-                    continue
-                full = f"{name}.{own}" if name else str(own)
-                tensors[full] = tensor_of(described, budget)
-                left -= tensors[full].numel() * tensors[full].element_size()
-                # Several tensors may lie in the same bytes.
-                if left < 0:
-                    raise RefusedPickleError("holds tensors of more bytes than the file has")
+            for own, described in _entries(state, kind, budget):
+                tensors[_joined(name, own)] = tensor_of(described, budget)
     if len(clamps) > 1:
         raise RefusedPickleError("bounds the activations of its layers differently, which is not known here")
     return _Found(tensors, clamps.pop() if clamps else None)
 
 
-def _modules(root: Any) -> Iterator[tuple[str, dict[Any, Any]]]:
+def _modules(module: Any, budget: Budget, name: str = "", depth: int = 0) -> Iterator[tuple[str, dict[Any, Any]]]:
     """Dotted name and state of each module, the outermost first."""
-    waiting: list[tuple[str, Any, int]] = [("", root, 0)]
-    for _ in range(_MOST_MODULES):
-        if not waiting:
-            return
-        name, module, depth = waiting.pop()
-        if depth > _DEEPEST:
-            break
-        state = _state(module)
-        yield name, state
-        inside = _dictionary(state, "_modules").items()
-        waiting += [
-            (f"{name}.{own}" if name else str(own), each, depth + 1) for own, each in inside if each is not None
-        ]
-    raise RefusedPickleError("has too many modules inside each other")
+    if depth > _DEEPEST:
+        raise RefusedPickleError("has too many modules inside each other")
+    state = _state(module)
+    yield name, state
+    for own, inside in _entries(state, "_modules", budget):
+        yield from _modules(inside, budget, _joined(name, own), depth + 1)
 
 
 def _state(module: Any) -> dict[Any, Any]:
@@ -131,11 +117,18 @@ def _state(module: Any) -> dict[Any, Any]:
     raise RefusedPickleError("holds no generator of the PyTorch release (G_ema, G)")
 
 
-def _dictionary(state: dict[Any, Any], name: str) -> dict[Any, Any]:
+def _entries(state: dict[Any, Any], name: str, budget: Budget) -> Iterator[tuple[Any, Any]]:
+    """What is there in one of the dictionaries of a module; None stands for what is not."""
     found = state.get(name, {})
     if not isinstance(found, dict):
         raise RefusedPickleError("holds a damaged module")
-    return found
+    # One dictionary may belong to thousands of modules.
+    budget.spend(len(found))
+    return ((own, value) for own, value in found.items() if value is not None)
+
+
+def _joined(name: str, own: Any) -> str:
+    return f"{name}.{own}" if name else str(own)
 
 
 def _clamp(state: dict[Any, Any]) -> float | None:

@@ -43,10 +43,10 @@ def tensor_of(described: Any, budget: Budget) -> Tensor:
 
     Args:
         described: the call that would rebuild it, or a parameter around it.
-        budget: of instructions, for the pickle inside.
+        budget: of instructions, for the pickle inside, and of bytes.
 
     Raises:
-        RefusedPickleError: not a tensor, or one that does not lie within its bytes or repeats them.
+        RefusedPickleError: not a tensor, one that does not lie within its bytes or repeats them, or no budget left.
     """
     if isinstance(described, Called) and described.name == PARAMETER and described.arguments:
         described = described.arguments[0]
@@ -85,6 +85,8 @@ def _storage_of(call: Any, budget: Budget) -> _Storage:
     ):
         raise RefusedPickleError("holds a tensor without its numbers")
     content = call.arguments[0]
+    # Before it is read: several tensors may lie in the same bytes.
+    budget.spend_bytes(len(content))
     stream = io.BytesIO(content)
     magic, _, machine, described, keys = (read_pickle(stream, tuple(_DTYPES), budget) for _ in range(5))
     damaged = RefusedPickleError("holds a tensor whose numbers are truncated or damaged")
@@ -93,7 +95,12 @@ def _storage_of(call: Any, budget: Budget) -> _Storage:
     if not isinstance(described, Outside) or not isinstance(described.key, tuple) or len(described.key) < 5:
         raise damaged
     word, kind, key, _, numbers, *views = described.key
-    if word != "storage" or not isinstance(kind, Named) or keys != [key] or not _whole(numbers) or any(views):
+    # Only words are compared: tuples of tuples could take any time.
+    if word != "storage" or not isinstance(kind, Named) or not isinstance(key, str) or any(views):
+        raise damaged
+    if not isinstance(keys, list) or len(keys) != 1 or not isinstance(keys[0], str) or keys[0] != key:
+        raise damaged
+    if not _whole(numbers):
         raise damaged
     start, dtype = stream.tell(), _DTYPES[kind.name]
     if len(content) != start + 8 + numbers * dtype.itemsize:

@@ -85,9 +85,7 @@ def alone_in(out: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise UserError(
-                f"--out {out}: another process is pretraining into it; wait, or name another folder"
-            ) from None
+            raise UserError(f"--out {out}: another process is training into it; wait, or name another --out") from None
     try:
         yield
     finally:
@@ -130,7 +128,7 @@ def _refuse_differing(out: Path, before: Mapping[str, Any], now: Mapping[str, An
     shown = "; ".join(f"{key} is {_word(now, key)}, there {_word(before, key)}" for key in differing[:_SHOWN])
     more = f"; and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
     raise UserError(
-        f"--resume: --out {out} holds another pretraining: {shown}{more}; give what it has, or name another folder"
+        f"--resume: --out {out} holds another training: {shown}{more}; give what it has, or name another --out"
     )
 
 

@@ -29,6 +29,7 @@ class MadeKind:
         metrics: of all test images, of which the first that have a value stand under the name of an encoder.
         most: how many of them.
         caption: metric of a single image that stands over its panel; empty where an image has none.
+        unit: what one row is, in words; its plural takes an s.
     """
 
     given: tuple[str, ...]
@@ -37,6 +38,7 @@ class MadeKind:
     metrics: tuple[str, ...] = ("psnr", "ssim")
     most: int = 2
     caption: str = "psnr"
+    unit: str = "image"
 
     @property
     def stacks(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class MadeKind:
 
 INVERSION = MadeKind(("original",), "reconstruction", "original")
 BONES = MadeKind(("film", "target"), "output", "target")
-NODULES = MadeKind(("masked", "real"), "generated", metrics=("fid", "frechet"), most=1, caption="")
+NODULES = MadeKind(("masked", "real"), "generated", metrics=("fid", "frechet"), most=1, caption="", unit="nodule")
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,8 @@ def boards(
 ) -> list[Board]:
     """One board a protocol and kind of data: real data first, frozen before finetune.
 
+    Rows without an encoder are no encoders and get no rank: they are left out, and the notes say so.
+
     Args:
         records: of one store, read once and not kept whole, so that a generator of very many will do.
         settings: hashes to choose by, see `of_settings`.
@@ -161,12 +163,16 @@ def boards(
 
 
 def _slimmed(records: Iterable[Record], metric_of: MetricOf) -> tuple[list[Record], tuple[str, ...]]:
-    """Slim records of the tasks that can be ranked, and why others are left out."""
+    """Slim records of encoders on the tasks that can be ranked, and why others are left out."""
     slim: list[Record] = []
     metrics: dict[str, str | None] = {}
     unranked: list[str] = []
     shared: dict[Any, Any] = {}
+    references: set[str] = set()
     for record in records:
+        if record.is_reference:
+            references.add(record.encoder)
+            continue
         if record.task not in metrics:
             try:
                 metrics[record.task] = metric_of(record.task).name
@@ -176,6 +182,7 @@ def _slimmed(records: Iterable[Record], metric_of: MetricOf) -> tuple[list[Recor
         metric = metrics[record.task]
         if metric is not None:
             slim.append(_slim(record, metric, shared))
+    unranked += [f"{name} has no encoder and is not ranked; `cxrbench table` shows it" for name in sorted(references)]
     return slim, tuple(unranked)
 
 

@@ -90,11 +90,16 @@ def significance(
             if sign:
                 signs[place.key, encoder] = sign
         asked = {name for name in (place.paper_test, place.deciding_test) if name}
-        if any(all(row.test(name) is None for row in here.values()) for name in asked):
+        made = [
+            test
+            for row in here.values()
+            for test in row.tests
+            if test.name in asked and (test.decides or test.name == place.paper_test)
+        ]
+        if asked - {test.name for test in made}:
             without.append(place)
-        for row in here.values():
-            degenerate |= {test.degenerate for test in row.tests if test.name in asked and test.degenerate}
-            units |= {(place.key, test.name): test.unit for test in row.tests if test.name in asked}
+        degenerate |= {test.degenerate for test in made if test.degenerate}
+        units |= {(place.key, test.name): test.unit for test in made}
     return Marks(signs, tuple(without), tuple(sorted(degenerate)), units)
 
 
@@ -137,7 +142,9 @@ def _decided_signs(
 ) -> set[str]:
     from ...stats import holm
 
-    pairs = [pair for pair in here if _test(here, pair, name) is not None]
+    found = {pair: test for pair in here if (test := _test(here, pair, name)) is not None}
+    # A test of one trained network against one says nothing of two losses, where the task says so.
+    pairs = [pair for pair, test in found.items() if test.decides]
     if not pairs:
         return set()
     adjusted = dict(zip(pairs, holm(np.array([_p(_test(here, pair, name)) for pair in pairs])), strict=True))

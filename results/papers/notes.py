@@ -128,11 +128,21 @@ def _about_data(
     if shown:
         hashes = sorted({f"{record.task} {record.settings_hash}" for record in shown})
         yield f"Settings: {', '.join(hashes)}."
+    yield from _said_by_all(shown)
     if incomplete:
         yield (
             "In brackets: replicates with a value, of those that the paper runs. Best and second are sought among "
             "encoders with a value on every draw of the column."
         )
+
+
+def _said_by_all(shown: Sequence[Record]) -> Iterator[str]:
+    """Notes that all records of a task have: they speak of the task, not of a trial."""
+    for task in dict.fromkeys(record.task for record in shown):
+        first, *others = [record for record in shown if record.task == task]
+        for note in first.notes:
+            if all(note in record.notes for record in others):
+                yield f"{task}: {note}."
 
 
 def _about_marks(layout: Layout, references: Mapping[PlaceKey, str], marks: Marks) -> Iterator[str]:

@@ -25,6 +25,11 @@ AUGMENTATION_VERSION = 1
 # Chests are not symmetric: nothing is mirrored.
 RANGES = AffineRanges(flipped=0.0, shift=0.04, scale=0.05, degrees=4.0)
 _SHOWN = 3
+# Pairs that are looked at for their scale of grey, and the brightest pixel of one that uses its scale, of 255.
+_LOOKED_AT = 32
+_LEAST_BRIGHTEST = 64
+# Correlation of the pixels of films and targets, below whose negative they are negatives.
+_OPPOSITE = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,11 @@ def require_targets(radiographs: Radiographs, task: str) -> None:
 
 
 def prepare_pairs(films: Images, context: Context) -> Pairs:
-    """Films with their targets prepared as they were. Raises UserError where the two of a pair differ in size."""
+    """Films with their targets prepared as they were.
+
+    Raises UserError where the two of a pair differ in size, where 16-bit files use a small part of their range, of
+    which 8 bits would keep next to nothing, and where films and targets are negatives of each other.
+    """
     radiographs = films.radiographs
     of_films, of_targets = (
         image_sizes(radiographs, context.cache, context.progress, column=column) for column in ("path", TARGETS)
@@ -86,4 +95,25 @@ def prepare_pairs(films: Images, context: Context) -> Pairs:
     targets = prepare_images(
         radiographs, films.size, films.preset, cache=context.cache, progress=context.progress, column=TARGETS
     )
-    return Pairs(films, targets)
+    pairs = Pairs(films, targets)
+    _check_scale(pairs)
+    return pairs
+
+
+def _check_scale(pairs: Pairs) -> None:
+    radiographs = pairs.films.radiographs
+    rows = np.unique(np.linspace(0, len(radiographs) - 1, _LOOKED_AT).astype(np.int64))
+    looked_at = {"films": pairs.films.batch(rows), "targets": pairs.targets.batch(rows)}
+    for what, images in looked_at.items():
+        brightest = float(np.median(images.max(axis=(1, 2))))
+        if brightest < _LEAST_BRIGHTEST:
+            raise UserError(
+                f"{radiographs.dataset}: the {what} reach {brightest:.0f} of 255 grey levels; files of 16 bits that "
+                "hold 12 or fewer must be spread over all 16, film and target by one factor, or written in 8"
+            )
+    films, targets = (images - images.mean(axis=(1, 2), keepdims=True) for images in looked_at.values())
+    if (films * targets).sum() < -_OPPOSITE * np.sqrt(np.square(films).sum() * np.square(targets).sum()):
+        raise UserError(
+            f"{radiographs.dataset}: films and targets are negatives of each other; invert one of them, so that bright "
+            "is dense in both"
+        )

@@ -34,12 +34,16 @@ class Suppressor:
     batch_size: int
 
     def outputs(self, network: nn.Module, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-        """Places in `rows`, outputs clamped to [0, 1] (NaN stays) and targets, float32 [B, 1, S, S]; by batches."""
+        """Places in `rows`, outputs clamped to [0, 1] and targets, float32 [B, 1, S, S]; by batches.
+
+        What is infinite is NaN: clamped it would be taken for black or white.
+        """
         for first in range(0, len(rows), self.batch_size):
             places = np.arange(first, min(first + self.batch_size, len(rows)))
             films, targets = (as_input(each).to(self.device) for each in self.pairs.batch(rows[places]))
             with asking(network, self.device, self.precision):
-                found = network(films).float().clamp(0, 1)
+                found = network(films).float()
+                found = found.masked_fill(found.isinf(), torch.nan).clamp(0, 1)
             yield places, found, targets
 
 
@@ -84,7 +88,7 @@ def suppress_and_score(
     size = suppress.pairs.films.size
     kept = np.zeros((len(shown), size, size), dtype=np.uint8)
     for places, outputs, targets in suppress.outputs(network, rows):
-        whole = outputs.isfinite().flatten(1).all(dim=1)
+        whole = ~outputs.isnan().flatten(1).any(dim=1)
         failed[places] = ~whole.cpu().numpy()
         good = places[~failed[places]]
         for name, metric in metrics.items() if len(good) else ():

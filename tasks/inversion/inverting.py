@@ -58,9 +58,12 @@ def invert_and_score(
     loss = loss_of(encoder, settings.perceptual, trial.variant, settings.lpips)
     if loss is not None:
         channels_last(loss.to(generator.w_avg))
+    # Before the search, so that files which do not fit are named at once.
+    lpips = load_lpips(settings.lpips)
+    lpips = lpips if lpips is None else lpips.to(device)
     mixed = settings.precision == "bf16"
     search = Search(generator, loss, settings.space, settings.steps, settings.lr, device, mixed)
-    kept = ProgressFile(context.checkpoint_of(trial), _identity(task, encoder, trial, images, split))
+    kept = ProgressFile(context.checkpoint_of(trial), _identity(task, encoder, trial, images, split, meta))
     kept.read(context.progress)
     if loss is not None:
         kept.calibration = kept.calibration or _calibration(search, loss, images, split.train, task)
@@ -69,8 +72,6 @@ def invert_and_score(
     seconds = _seek(search, images, split.test, settings.batch_size, kept, context, str(trial))
     latents = torch.cat([each.latents for each in kept.finished])
     failed_at = np.concatenate([each.failed_at for each in kept.finished])
-    lpips = load_lpips(settings.lpips)
-    lpips = lpips if lpips is None else lpips.to(device)
     scored = score_reconstructions(
         search, images, split.test, latents, failed_at == 0, settings.batch_size, trial.task, lpips
     )
@@ -80,7 +81,7 @@ def invert_and_score(
         split.test,
         scored.values,
         [f"no number at step {step}" if step else "" for step in failed_at],
-        grey_mean_and_sd(images.batch(split.test)),
+        _truth(images, split.test, settings.batch_size),
         latents.flatten(1).float().numpy(),
     )
     resolved: dict[str, object] = {"device": device, "generator": meta.kind, "generator_sha256": meta.sha256}
@@ -139,6 +140,12 @@ def _calibration(
         return calibrate(loss, pairs(), task.settings.perceptual.rho)
 
 
+def _truth(images: Images, rows: np.ndarray, batch_size: int) -> np.ndarray:
+    """Mean and standard deviation of each test image [T, 2], without all of them in memory."""
+    parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
+    return np.concatenate([grey_mean_and_sd(images.batch(part)) for part in parts])
+
+
 def _weights(loss: PerceptualLoss | LpipsLoss | None, calibration: Calibration | None) -> dict[str, object]:
     """How the perceptual loss was weighed; empty where there is none."""
     if loss is None or calibration is None:
@@ -165,10 +172,13 @@ def _history(search: Search, finished: list[Found]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _identity(task: InversionTask, encoder: Encoder, trial: Trial, images: Images, split: Split) -> str:
+def _identity(
+    task: InversionTask, encoder: Encoder, trial: Trial, images: Images, split: Split, generator: GeneratorMeta
+) -> str:
     """Equal only where a kept state is of this very search."""
-    said = [task.settings_of(trial), encoder.meta.sha256, encoder.meta.mean, encoder.meta.std, images.key]
-    return sha256_of_json([*said, str(trial), split.digest(images.radiographs)])
+    # Settings name the recipe of the phantom generator, which has other weights on another machine.
+    weights = [generator.sha256, encoder.meta.sha256, encoder.meta.mean, encoder.meta.std]
+    return sha256_of_json([task.settings_of(trial), *weights, images.key, str(trial), split.digest(images.radiographs)])
 
 
 def _split_in_words(images: Images, split: Split) -> dict[str, object]:

@@ -27,12 +27,17 @@ def references_of(lpips: LpipsSettings) -> tuple[Encoder, ...]:
     return (alone,) if identity is None else (alone, reference(LPIPS, "LPIPS in the place of an encoder", identity))
 
 
-def check_row(encoder: Encoder) -> None:
-    """Raise UserError where `encoder` is neither one of the references nor of use as a perceptual loss."""
+def check_row(encoder: Encoder, lpips: LpipsSettings) -> None:
+    """Raise UserError where `encoder` is neither one of the references nor of use as a perceptual loss.
+
+    That of LPIPS has files, which must fit.
+    """
     if not is_reference(encoder):
         check_encoder(encoder)
     elif encoder.meta.name not in (MSE_ALONE, LPIPS):
         raise UserError(f"{encoder.meta.name}: no row of an inversion; it has {MSE_ALONE} and {LPIPS}")
+    elif encoder.meta.name == LPIPS and load_lpips(lpips) is None:
+        raise UserError("lpips: name its files, --set lpips.backbone=FILE and --set lpips.linear=FILE")
 
 
 def loss_of(
@@ -42,12 +47,8 @@ def loss_of(
 
     Raises UserError as `check_row` does.
     """
-    check_row(encoder)
+    check_row(encoder, lpips)
     if not is_reference(encoder):
         return PerceptualLoss(encoder, of_variant(settings, variant), settings.weight)
-    if encoder.meta.name == MSE_ALONE:
-        return None
-    network = load_lpips(lpips)
-    if network is None:
-        raise UserError("lpips: name its files, --set lpips.backbone=FILE and --set lpips.linear=FILE")
-    return LpipsLoss(network, settings.weight)
+    network = load_lpips(lpips) if encoder.meta.name == LPIPS else None
+    return None if network is None else LpipsLoss(network, settings.weight)

@@ -95,14 +95,16 @@ class InversionTask(DefinedTask[InversionSettings]):
     def check_encoder(self, encoder: Encoder, trial: Trial) -> None:
         from .references import check_row
 
-        check_row(encoder)
+        check_row(encoder, self.settings.lpips)
+        # Asked here, because nothing has been prepared yet.
+        self.device()
 
     def select(self, radiographs: Radiographs) -> Radiographs:
         """The normal images. Raises UserError where there are none, or where the generator knows phantoms only."""
-        from .normals import normals
+        from ...data.normal_images import normals
 
         self.generator.check_data(radiographs, self.meta.name)
-        return radiographs.where(normals(radiographs, self.settings.label))
+        return radiographs.where(normals(radiographs, self.settings.label, "name another: --set label=NAME"))
 
     def split(self, radiographs: Radiographs, trial: Trial) -> Split:
         from .draw import draw
@@ -115,7 +117,7 @@ class InversionTask(DefinedTask[InversionSettings]):
         from .inverting import invert_and_score
         from .references import check_row
 
-        check_row(encoder)
+        check_row(encoder, self.settings.lpips)
         device = self.device()
         generator, meta = self.generator.load(context.cache, context.progress)
         generator = generator.to(device, torch.float64 if self.settings.precision == "float64" else torch.float32)

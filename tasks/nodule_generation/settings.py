@@ -24,7 +24,7 @@ class DrawSettings(Settings):
     """
 
     validation_share: float = Field(default=0.1, ge=0, lt=1)
-    least_nodules: int = Field(default=40, ge=2)
+    least_nodules: int = Field(default=20, ge=2)
 
 
 class PatchSettings(Settings):

@@ -52,8 +52,16 @@ class NoduleGenerationTask(DefinedTask[NoduleGenerationSettings]):
         settings["training"].pop("device")
         settings["perceptual"] = settings_that_bear(self.settings.perceptual, trial.variant)
         settings["inception"] = inception_identity(self.settings.inception)
-        # By content, never by path.
-        settings["feature_net"] = {"name": self.feature_net.meta.name, "sha256": self.feature_net.meta.sha256}
+        # By content, never by path; the hash is of its weights alone.
+        net = self.feature_net.meta
+        settings["feature_net"] = {
+            "name": net.name,
+            "sha256": net.sha256,
+            "arch": net.arch,
+            "channels": net.channels,
+            "mean": list(net.mean),
+            "std": list(net.std),
+        }
         return settings
 
     def images_seen(self, trial: Trial, radiographs: Radiographs) -> int:

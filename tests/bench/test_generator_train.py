@@ -97,7 +97,7 @@ def test_interrupted_training_goes_on_with_resume_and_ends_alike(said: Said, mon
     assert "go on with --resume" in err
     code, _, err = said(*words, "cut.safetensors", "--resume", "--set", "encoder_width=3")
     assert code == 2
-    assert "holds another pretraining: settings.encoder_width is 3, there 2;" in err
+    assert "holds another training: settings.encoder_width is 3, there 2;" in err
     code, _, err = said(*words, "cut.safetensors", "--resume")
     assert code == 0, err
     assert "going on from its checkpoint" in err

@@ -19,6 +19,7 @@ from cxrbench.tasks.task import Task
 # What makes the trials of a family last seconds, where its own settings do not.
 SMALLEST: dict[str, dict[str, object]] = {
     "inversion": {
+        "image_size": 0,
         "phantom_generator.resolution": 32,
         "phantom_generator.images": 32,
         "phantom_generator.phantom_size": 64,

@@ -14,14 +14,20 @@ from cxrbench.results.papers import layout_of, paper_table
 from cxrbench.results.papers.marks import Compare
 from cxrbench.results.papers.notes import Choice
 from cxrbench.results.record import Record
+from cxrbench.tasks.registry import tasks
 from cxrbench.tasks.trial import PairedTest, TestName
 
 from .stores import record
 from .test_papers import OURS, cells, draws
 
 
-def fake(p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[tuple[str, str]] = ()) -> Compare:
-    """A comparison whose p-values are given: (a, b, test) -> p, a being the better one."""
+def fake(
+    p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[tuple[str, str]] = (), decides: bool = True
+) -> Compare:
+    """A comparison whose p-values are given: (a, b, test) -> p, a being the better one.
+
+    Tests that do not decide are over images of one trial each, as where a network was trained once.
+    """
 
     def compare(
         records: Sequence[Record], task: str, a: str, b: str, metrics: Sequence[str]
@@ -32,7 +38,8 @@ def fake(p_values: Mapping[tuple[str, str, TestName], float], flagged: Sequence[
             for metric in metrics:
                 tests = [
                     PairedTest(
-                        name, metric, "replicates", 2, 0.1, None, None, None, None, p, None, decides=True,
+                        name, metric, "replicates" if decides else "images", 2, 0.1, None, None, None, None, p, None,
+                        decides=decides,
                         degenerate="constant difference" if {a, b} in map(set, flagged) else None,
                     )
                     for (one, other, name), p in p_values.items()
@@ -110,6 +117,25 @@ def test_flagged_p_values_get_no_sign_and_are_named() -> None:
     # The flagged pair still counts among the three: 3 x 0.04 = 0.12.
     assert cells(made, "ImageNet")["1 %"].marks == "*"
     assert any(note == "Flagged p-values get no sign: constant difference." for note in made.notes)
+
+
+@pytest.mark.parametrize("decides", [True, False])
+def test_a_test_that_decides_nothing_earns_no_sign_and_counts_as_not_made(decides: bool) -> None:
+    def suppressed(encoder: str, psnr: float) -> list[Record]:
+        return draws(
+            encoder, [psnr], task="bone_suppression", variant="raw", protocol="frozen", fraction=100.0, metric="psnr"
+        )
+
+    records = [*suppressed("chess", 33.0), *suppressed("scratch", 30.0)]
+    compare = fake({("chess", "scratch", "paired t"): 1e-6}, decides=decides)
+    grid = paper_table(layout_of("chess"), records, tasks.names(), compare)
+    assert cells(grid, "CheSS")["PSNR"].best
+    assert cells(grid, "Scratch")["PSNR"].marks == ("†" if decides else "")
+    # Of one network against one: what the table would need is one over replicates.
+    (dagger,) = [note for note in grid.notes if note.startswith("†")]
+    assert "paired t-test over replicates" in dagger
+    missing = [note for note in grid.notes if note.startswith("Not all of these tests were made for psnr at 100 %")]
+    assert len(missing) == (not decides)
 
 
 def test_the_reference_of_table_five_is_the_row_without_ifa() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cxrbench.data.cache_folders import cache_entries
+from cxrbench.data.cache_kinds import CACHE_KINDS
 from cxrbench.foundation.errors import UserError
 from cxrbench.tasks.made_images import (
     MOST,
@@ -52,9 +53,16 @@ def test_a_missing_or_damaged_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no longer in the cache; records keep none"):
         read_made_images(path)
     write_made_images(path, images())
-    path.write_bytes(path.read_bytes()[:-40])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
     with pytest.raises(UserError, match="are damaged"):
         read_made_images(path)
+    # Two bytes of the compressed values, and that of the method in the archive's index.
+    for place, byte in ((len(whole) // 4, 255), (whole.rindex(b"PK\x01\x02") + 10, 77), (len(whole) // 3, 0)):
+        path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+        with pytest.raises(UserError, match="are damaged"):
+            read_made_images(path)
+        assert any(why.startswith("its bytes have changed") for _, why in CACHE_KINDS["made_images"].damage(path))
 
 
 def test_the_cache_lists_and_checks_them(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def made_images_figure(asked: AskedMade, trials: ShownTrials, kind: MadeKind) ->
     refuse_hashed(chosen, trials.store)
     predictions = aligned(trials.store, chosen, (kind.caption,) if kind.caption else ())
     kept = kept_images(chosen, predictions, kind, asked.cache)
-    ids, rule = _sample_ids(kept, named, asked.images or 4)
+    ids, rule = _sample_ids(kept, named, asked.images or 4, kind.unit)
     return draw_made_images(
         kind,
         ids,
@@ -94,28 +94,28 @@ def _title(trials: ShownTrials, record: Record) -> str:
     return trials_in_words(meta.title, record.variant, record.protocol, fraction)
 
 
-def _sample_ids(kept: KeptImages, named: Sequence[str] | None, count: int) -> tuple[list[str], str]:
-    """The ids of the images to show, and the rule by which they were chosen, in words."""
+def _sample_ids(kept: KeptImages, named: Sequence[str] | None, count: int, unit: str) -> tuple[list[str], str]:
+    """The ids of the images to show, each a `unit` in words, and the rule by which they were chosen."""
     from ....foundation.errors import RefusedError, UserError
     from ....results.figures.samples import named_samples
 
     if not kept.ids:
         raise RefusedError(
-            "--encoder: no test image of which all trials keep an image; leave out an encoder, or run them again"
+            f"--encoder: no test {unit} of which all trials keep an image; leave out an encoder, or run them again"
         )
     if named is None:
         shown = list(kept.ids[:count])
-        images = "image" if len(shown) == 1 else "images"
-        return shown, f"First {len(shown)} test {images} in the order of a hash of the id, which no result chooses."
+        units = unit if len(shown) == 1 else f"{unit}s"
+        return shown, f"First {len(shown)} test {units} in the order of a hash of the id, which no result chooses."
     tested = kept.tables[0].index.tolist()
     named_samples(tested, named)
     absent = [each for each in named if each not in kept.ids]
     if absent:
         raise UserError(
-            f"--sample: {absent[0]!r} is a test image, but {len(kept.ids)} of the {len(tested)} are kept for figures; "
+            f"--sample: {absent[0]!r} is a test {unit}, but {len(kept.ids)} of the {len(tested)} are kept for figures; "
             f"one of them is {kept.ids[0]!r}"
         )
-    return list(named), "Images as named by --sample."
+    return list(named), f"{unit.capitalize()}s as named by --sample."
 
 
 def _given(kept: KeptImages, ids: Sequence[str], names: Sequence[str], kind: MadeKind) -> dict[str, np.ndarray]:
@@ -188,8 +188,8 @@ def _words(metric: str) -> str:
 
 def _numbers(trials: ShownTrials, record: Record, tested: int, kind: MadeKind) -> list[str]:
     """What the numbers over columns and panels are, a note each."""
-    over = "; over a panel: that image alone" if kind.caption else ""
-    notes = [f"Under the names: all {tested} test images of replicate {record.replicate}{over}."]
+    over = f"; over a panel: that {kind.unit} alone" if kind.caption else ""
+    notes = [f"Under the names: all {tested} test {kind.unit}s of replicate {record.replicate}{over}."]
     for name in _shown(record.metrics, kind):
         about = trials.task.about(name)
         if about:

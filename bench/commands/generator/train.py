@@ -112,8 +112,8 @@ def _normal_ones(found: TrainingData) -> TrainingData:
     """Only the frontal images without a finding. Raises UserError where no label says which they are."""
     from dataclasses import replace
 
+    from ....data.normal_images import normals
     from ....foundation.errors import UserError
-    from ....tasks.inversion.normals import normals
 
     kept, audit = [], list(found.audit)
     for radiographs in found.radiographs:
@@ -133,4 +133,5 @@ def _tell(trained: TrainedGenerator, plan: GeneratorPlan) -> None:
     synthetic = " (synthetic phantom data)" if meta.synthetic else ""
     typer.echo(f"{path}: {meta.kind}, {plan.request.size} px, {trained.images:,} images{synthetic}")
     typer.echo(f"  trained on: {meta.trained_on}; licence: {meta.licence}; SHA-256 {meta.sha256}")
-    typer.echo(f"use it: cxrbench run --encoder A,B --task gan_inversion --data FOLDER --set generator={path}")
+    images = "phantom" if meta.synthetic else "FOLDER"
+    typer.echo(f"use it: cxrbench run --encoder A,B --task gan_inversion --data {images} --set generator={path}")

@@ -174,6 +174,51 @@ def test_programs_in_state_dicts_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"mapping.w_avg": torch.zeros(2, device="meta")}, "sparse or without its numbers"),
+        ({"mapping.w_avg": torch.zeros(2).to_sparse()}, "sparse or without its numbers"),
+        ({"synthesis.b4.conv1.noise_strength": torch.tensor(1e300, dtype=torch.float64)}, "hold NaN or infinity"),
+        ({"synthesis.b4.conv1.noise_strength": torch.tensor(1)}, "1 of .* hold no floating-point numbers"),
+        ({"two\nlines\x1b[2J" + 500 * "x": torch.zeros(1)}, r"1 unexpected: two\\nlines\\x1b\[2Jx{137}$"),
+        ({f"mapping.fc{5000 * '1'}.weight": torch.zeros(1)}, "1 unexpected: mapping.fc1{140}$"),
+    ],
+)
+def test_odd_tensors_are_one_line(tmp_path: Path, more: dict[str, torch.Tensor], words: str) -> None:
+    torch.save({**tensors_in(RELEASED, small_generator()), **more}, tmp_path / "g.pt")
+    with pytest.raises(UserError, match=words) as refused:
+        load_generator(tmp_path / "g.pt")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["style.{}.weight", "to_rgbs.{}.conv.weight"])
+def test_numbers_of_layers_that_are_no_numbers_are_one_line(tmp_path: Path, name: str) -> None:
+    tensors = {"input.input": torch.zeros(1, 8, 4, 4), name.format(5000 * "1"): torch.zeros(1)}
+    torch.save(tensors, tmp_path / "g.pt")
+    with pytest.raises(UserError, match="without layers that make an image"):
+        load_generator(tmp_path / "g.pt")
+
+
+def test_a_dictionary_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    content: dict[str, Any] = {}
+    content["state_dict"] = content
+    torch.save(content, tmp_path / "g.pt")
+    with pytest.raises(UserError, match="holds no named tensors"):
+        load_generator(tmp_path / "g.pt")
+
+
+def test_bytes_that_a_file_would_have_made_are_refused(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (bytearray, (10**13,))
+
+    for archive in (True, False):
+        torch.save({"w": Bomb()}, tmp_path / "g.pt", _use_new_zipfile_serialization=archive)
+        with pytest.raises(UserError, match=r"holds builtins\.bytearray, not only tensors"):
+            load_generator(tmp_path / "g.pt")
+
+
 def test_archives_and_views_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
     torch.save({"synthesis.b4.const": torch.zeros(1).expand(10**7, 1000)}, tmp_path / "view.pt")
     with pytest.raises(UserError, match="would take 40,000,000,000 bytes, more than the file has"):

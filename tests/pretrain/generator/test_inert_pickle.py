@@ -73,8 +73,28 @@ def test_names_that_are_not_known_are_refused_and_told() -> None:
 def test_long_pickles_are_refused() -> None:
     content = pickle.dumps(list(range(100)))
     read(content, budget=Budget(200))
-    with pytest.raises(RefusedPickleError, match="instructions, and no generator needs so many"):
+    with pytest.raises(RefusedPickleError, match="steps to read, and no generator needs so many"):
         read(content, budget=Budget(90))
+
+
+def numbered(count: int, key: bytes) -> bytes:
+    """A dictionary that has None under a key that was kept, so many times."""
+    return b"\x80\x04" + key + b"\x940}(" + b"h\x00N" * count + b"u."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # Hashed, or compared with an equal one, again and again.
+        numbered(3, b"\x8b" + struct.pack("<i", 1000) + b"\x01" * 1000),
+        numbered(3, b"X" + struct.pack("<I", 1000) + b"a" * 1000),
+        # Multiples of 2^61 - 1 all have the hash 0.
+        b"\x80\x04}(" + b"".join(b"\x8a\x0c" + (n * (2**61 - 1)).to_bytes(12, "little") + b"N" for n in (1, 2)) + b"u.",
+    ],
+)
+def test_keys_that_take_long_are_refused(content: bytes) -> None:
+    with pytest.raises(RefusedPickleError, match="truncated or damaged"):
+        read(content)
 
 
 def test_deep_marks_are_refused() -> None:

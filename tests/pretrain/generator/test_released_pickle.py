@@ -167,6 +167,16 @@ def test_modules_that_are_shared_without_end_are_refused(tmp_path: Path) -> None
             load_released_pickle(tmp_path / "g.pkl")
 
 
+def test_one_dictionary_of_many_modules_is_not_looked_through_without_end(tmp_path: Path) -> None:
+    # 3 MB of nothing, 1000 times.
+    shared = dict.fromkeys(map(str, range(10_000)))
+    inside = {str(place): Persistent("", "Generator", {"_parameters": shared}) for place in range(1000)}
+    with their_modules():
+        (tmp_path / "g.pkl").write_bytes(pickle.dumps({"G_ema": Persistent("", "Generator", {"_modules": inside})}))
+    with pytest.raises(UserError, match="takes more than 3,000,000 steps to read"):
+        load_released_pickle(tmp_path / "g.pkl")
+
+
 def test_one_tensor_under_many_names_is_refused(tmp_path: Path) -> None:
     numbers = torch.zeros(10_000)
     state = {"_buffers": {f"w{place}": numbers for place in range(20)}}

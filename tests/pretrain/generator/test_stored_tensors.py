@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import Tensor
@@ -31,6 +33,24 @@ def test_numbers_come_out_bit_for_bit(dtype: torch.dtype) -> None:
     assert torch.equal(tensor_of(_described(content, (2, 5), (5, 1), offset=5), Budget()), tensor[1:])
     assert torch.equal(tensor_of(_described(content, (), (), offset=4), Budget()), tensor[0, 4])
     assert tensor_of(_described(content, (0, 5), (5, 1)), Budget()).shape == (0, 5)
+
+
+def test_the_same_bytes_count_each_time_they_are_looked_at() -> None:
+    content = _written(torch.zeros(7))
+    budget = Budget(bytes_left=2 * len(content))
+    for _ in range(2):
+        tensor_of(_described(content, (0,), (1,)), budget)
+    with pytest.raises(RefusedPickleError, match="tensors of more bytes than the file has"):
+        tensor_of(_described(content, (0,), (1,)), budget)
+
+
+def test_keys_of_storages_are_words_and_nothing_else_is_compared() -> None:
+    # Two to the power of 40 comparisons in some hundred bytes.
+    pairs = b"K\x01" + b"".join(bytes((ord("q"), place, ord("h"), place, 0x86)) for place in range(10, 50))
+    content, numbers = re.subn(rb"X.\x00\x00\x00\d+", lambda _: pairs, _written(torch.zeros(7)))
+    assert numbers == 2
+    with pytest.raises(RefusedPickleError, match="numbers are truncated or damaged"):
+        tensor_of(_described(content, (7,), (1,)), Budget())
 
 
 @pytest.mark.parametrize("promised", [6, 8, 2 * 10**6, 2**31 - 1])

@@ -193,7 +193,7 @@ def test_another_pretraining_is_never_gone_on_with(
         (request_of("simsiam", out, resume=True), fewer, "images is 36, there 40; images_sha256 is"),
     ]
     for request, images, words in cases:
-        with pytest.raises(UserError, match=r"--resume: --out .* holds another pretraining") as caught:
+        with pytest.raises(UserError, match=r"--resume: --out .* holds another training") as caught:
             pretrained(request, images, cache)
         assert words in str(caught.value)
     assert (out / "checkpoint.pt").read_bytes() == kept
@@ -307,7 +307,7 @@ def test_a_folder_that_another_process_writes_is_left_alone(
     said: list[str] = []
 
     def begin_there_too() -> None:
-        with pytest.raises(UserError, match="another process is pretraining into it") as caught:
+        with pytest.raises(UserError, match="another process is training into it") as caught:
             pretrained(request_of("simsiam", out, resume=True), radiographs, cache)
         said.append(str(caught.value))
 
@@ -361,7 +361,7 @@ def test_a_finished_folder_of_another_pretraining_is_not_taken_for_this_one(
 ) -> None:
     out = pretrained(request_of("simsiam", tmp_path / "a"), radiographs, cache).out
     assert make_plan(request_of("simsiam", out, resume=True)).state == "finished"
-    with pytest.raises(UserError, match='holds another pretraining: method is "byol", there "simsiam"'):
+    with pytest.raises(UserError, match='holds another training: method is "byol", there "simsiam"'):
         make_plan(request_of("byol", out, resume=True))
 
 

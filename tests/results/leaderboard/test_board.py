@@ -121,6 +121,15 @@ def test_a_task_that_is_not_registered_is_left_out_with_a_word() -> None:
         boards(gone, metric_of=metric_of)
 
 
+def test_a_row_without_an_encoder_is_not_ranked() -> None:
+    alone = trials("mse_alone", "a", [0.9], weights={"sha256": "ab", "arch": "none"})
+    (board,) = boards([*alone, *trials("x", "a", [0.5])], metric_of=metric_of)
+    assert board.encoders == ("x",)
+    assert board.notes == ("mse_alone has no encoder and is not ranked; `cxrbench table` shows it",)
+    with pytest.raises(UserError, match="nothing to rank: mse_alone has no encoder"):
+        boards(alone, metric_of=metric_of)
+
+
 def test_notes_of_a_cell_are_those_that_all_trials_share_and_a_count_of_the_others() -> None:
     records = trials("x", "a", [0.5, 0.6], notes=["every trial"])
     records[1] = replace(records[1], notes=["every trial", "this one"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,28 @@ def test_a_pair_of_two_sizes_is_named(tmp_path: Path) -> None:
     said = str(error.value)
     assert "s001.png: 32 x 32 pixels, but s001_soft.png has 32 x 16 (1 of 2 pairs differ)" in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            lambda image: image.astype(np.uint16) * 16,
+            r"^pairs: the targets reach 12 of 255 grey levels; files of 16 bits",
+        ),
+        (lambda image: 255 - image, r"^pairs: films and targets are negatives of each other"),
+    ],
+)
+def test_targets_of_another_scale_of_grey_are_refused(
+    tmp_path: Path, changed: Callable[[np.ndarray], np.ndarray], said: str
+) -> None:
+    data = replace(radiographs(2), root=tmp_path)
+    context = written(tmp_path, {name: (32, 32) for name in data.samples["path"]})
+    for film, target in data.samples[["path", "target_path"]].itertuples(index=False):
+        cv2.imwrite(str(tmp_path / target), changed(read_image(tmp_path / film)))
+    films = prepare_images(data, 32, "unstretched", cache=context.cache)
+    with pytest.raises(UserError, match=said):
+        prepare_pairs(films, context)
 
 
 def test_training_batches_are_both_of_each_pair_in_0_to_1() -> None:

@@ -23,13 +23,17 @@ PAIRS = pairs(10)
 ROWS = np.array([7, 2, 9, 4, 1])
 
 
-class NaNWhereDark(nn.Module):
-    """NaN for the darkest film of all, twice its brightness for the others."""
+class BrokenWhereDark(nn.Module):
+    """`value` for the darkest film of all, twice its brightness for the others."""
+
+    def __init__(self, value: float = math.nan):
+        super().__init__()
+        self.value = value
 
     def forward(self, film: Tensor) -> Tensor:
         darkest = min(float(each.mean()) for each in PAIRS.films.batch(ROWS) / 255)
         dark = film.mean(dim=(1, 2, 3), keepdim=True) < darkest + 1e-4
-        return torch.where(dark, torch.nan, film * 2)
+        return torch.where(dark, self.value, film * 2)
 
 
 def suppressor(batch_size: int = 2) -> Suppressor:
@@ -64,10 +68,10 @@ def test_lpips_is_measured_where_it_is_there() -> None:
     np.testing.assert_allclose(found.values["lpips"], np.abs(films - targets).mean(axis=(1, 2)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 5])
-def test_an_image_that_is_nan_is_blank_and_the_others_are_not(batch_size: int) -> None:
+@pytest.mark.parametrize(("batch_size", "value"), [(1, math.nan), (2, math.inf), (5, math.nan)])
+def test_an_image_that_is_not_finite_is_blank_and_the_others_are_not(batch_size: int, value: float) -> None:
     shown = np.array([3, 0, 4, 1, 2])
-    found = suppress_and_score(suppressor(batch_size), NaNWhereDark(), ROWS, shown, None)
+    found = suppress_and_score(suppressor(batch_size), BrokenWhereDark(value), ROWS, shown, None)
     dark = int(PAIRS.films.batch(ROWS).mean(axis=(1, 2)).argmin())
     assert [place for place, why in enumerate(found.failed) if why] == [dark]
     assert found.failed[dark] == NOT_NUMBERS
@@ -90,7 +94,7 @@ def test_validation_is_the_squared_error_of_clamped_outputs() -> None:
 
 
 def test_validation_of_a_network_that_broke_down_is_nan() -> None:
-    assert math.isnan(Validation(suppressor(), ROWS)(NaNWhereDark())["mse"])
+    assert math.isnan(Validation(suppressor(), ROWS)(BrokenWhereDark(-math.inf))["mse"])
 
 
 def test_made_images_are_film_target_and_output() -> None:

@@ -54,7 +54,7 @@ def trial_of(encoder: str, variant: str = "calibrated", replicate: int = 0) -> T
 def run(task: BoneSuppressionTask, name: str, context: Context, replicate: int = 0, made: Pairs = PAIRS) -> TrialResult:
     own = {each.meta.name: each for each in task.references()}
     encoder = own[name] if name in own else tiny_encoder()
-    return train_and_score(task, encoder, trial_of(name, replicate=replicate), made, None, context)
+    return train_and_score(task, encoder, trial_of(name, replicate=replicate), made, context)
 
 
 @contextmanager
@@ -202,6 +202,14 @@ def test_lpips_files_that_are_not_there_are_named_before_anything_runs() -> None
     task = configured(**{"lpips.backbone": "nowhere.pth", "lpips.linear": "nowhere.pth"})
     with pytest.raises(UserError, match=r"lpips.backbone.*nowhere.pth"):
         task.settings_of(trial_of("any"))
+
+
+def test_files_that_are_no_lpips_are_named_before_images_are_prepared(tmp_path: Path) -> None:
+    (tmp_path / "wrong.pth").write_text("no weights")
+    task = configured(**dict.fromkeys(("lpips.backbone", "lpips.linear"), str(tmp_path / "wrong.pth")))
+    for encoder in (tiny_encoder(), *task.references()):
+        with pytest.raises(UserError, match=r"wrong\.pth: is no readable checkpoint"):
+            task.check_encoder(encoder, trial_of("any"))
 
 
 def test_an_encoder_without_stages_is_refused() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cxrbench.data.normal_images import normals
 from cxrbench.data.radiographs import Radiographs
 from cxrbench.foundation.errors import RefusedError, UserError
 from cxrbench.tasks.inversion.draw import draw
-from cxrbench.tasks.inversion.normals import normals
 from cxrbench.tasks.inversion.settings import ImagesSettings
 from cxrbench.tasks.trial import Trial
 

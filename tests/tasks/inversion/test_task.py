@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cxrbench.data import load, prepare_images
@@ -29,6 +31,7 @@ from cxrbench.tasks.registry import tasks
 from cxrbench.tasks.task import Context
 from cxrbench.tasks.trial import Trial, TrialResult
 from tests.pretrain.tiny_encoder import tiny_encoder
+from tests.tasks.image_quality.weights import write_backbone, write_linear
 from tests.tasks.inversion.examples import SIDE, generator_file
 from tests.tasks.perceptual.examples import scaled
 
@@ -252,6 +255,13 @@ def test_the_rows_without_an_encoder(task: InversionTask) -> None:
         task.check_encoder(flat, trial_of())
 
 
+def test_phantoms_that_the_generator_learns_from_are_refused(folder: Path) -> None:
+    phantoms = load("vindr", phantom_folder("vindr", folder, n=8, size=64, seed=5))
+    with pytest.raises(UserError, match="phantoms of seed 5 are what the phantom generator learns from"):
+        configured(**{"phantom_generator.phantom_seed": 5}).select(phantoms)
+    configured().select(phantoms)
+
+
 def test_real_images_need_a_generator_that_was_trained_on_such(folder: Path) -> None:
     real = replace(load("vindr", phantom_folder("vindr", folder, n=48, size=64)), synthetic=False)
     for task in (configured(), configured(generator=str(generator_file(folder)))):
@@ -279,6 +289,17 @@ def test_bad_settings_are_one_line(folder: Path) -> None:
             configured(generator=file, device="cuda").device()
 
 
+def test_a_damaged_generator_is_refused_before_images_are_prepared(folder: Path, tmp_path: Path) -> None:
+    data = load("vindr", phantom_folder("vindr", folder, n=48, size=64))
+    path = generator_file(tmp_path)
+    tensors = load_file(path)
+    next(iter(tensors.values())).view(-1)[0] = torch.nan
+    with safe_open(path, "pt") as file:
+        save_file(tensors, path, file.metadata())
+    with pytest.raises(UserError, match="hold NaN or infinity"):
+        configured(generator=str(path)).select(data)
+
+
 def test_a_generator_that_changed_meanwhile_is_refused(images: Images, tmp_path: Path) -> None:
     path = generator_file(tmp_path)
     task = configured(generator=str(path))
@@ -292,3 +313,30 @@ def test_bf16_is_near_float32(task: InversionTask, images: Images, tmp_path: Pat
     mixed = task.configured(None, {"precision": "bf16"}, "test")
     one, other = (run(each, images, tiny_encoder(), Context(tmp_path)) for each in (task, mixed))
     assert task.score(other.predictions)["psnr"] == pytest.approx(task.score(one.predictions)["psnr"], abs=1.0)
+
+
+def test_with_the_files_of_lpips_there_is_a_metric_and_a_row(
+    task: InversionTask, images: Images, tmp_path: Path
+) -> None:
+    backbone = write_backbone(tmp_path / "alex.pth", "alexnet")
+    linear = write_linear(tmp_path / "linear.pth", "alexnet")
+    files = {"lpips.backbone": str(backbone), "lpips.linear": str(linear), "steps": 3, "images.test": 3}
+    with_lpips = task.configured(None, files, "test")
+    assert "backbone" in with_lpips.settings_of(trial_of())["lpips"]
+    assert str(tmp_path) not in json.dumps(with_lpips.settings_of(trial_of()))
+    _, row = with_lpips.references()
+    assert row.meta.name == "lpips"
+    assert row.meta.sha256 != MSE_ALONE.meta.sha256
+    with_lpips.check_encoder(row, trial_of("lpips"))
+    result = run(with_lpips, images, row, Context(tmp_path))
+    value = with_lpips.score(result.predictions)["lpips"]
+    assert value is not None
+    assert value > 0
+    history = result.history
+    assert history["perceptual"][0] == pytest.approx(history["pixel_error"][0], rel=0.3)
+    # Files that do not fit are named before anything runs.
+    swapped = task.configured(None, {"lpips.backbone": str(linear), "lpips.linear": str(backbone)}, "test")
+    with pytest.raises(UserError, match="exchange the two"):
+        swapped.check_encoder(row, trial_of("lpips"))
+    with pytest.raises(UserError, match=r"lpips: name its files, --set lpips\.backbone=FILE"):
+        task.check_encoder(row, trial_of("lpips"))

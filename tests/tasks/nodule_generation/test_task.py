@@ -158,7 +158,12 @@ def test_settings_hold_what_bears_on_a_trial_and_no_paths() -> None:
     assert raw["perceptual"]["weight"] == 10
     assert raw["perceptual"]["stage_weights"] == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0]
     assert raw["perceptual"]["distance"] == "l1"
-    assert set(calibrated["feature_net"]) == {"name", "sha256"}
+    net = load_encoder("efficientnet_lite0_scratch").meta
+    assert calibrated["feature_net"] == {
+        **{name: getattr(net, name) for name in ("name", "sha256", "arch", "channels")},
+        # A hash of weights says nothing of them.
+        **{"mean": list(net.mean), "std": list(net.std)},
+    }
     assert calibrated["inception"] is None
     assert "device" not in calibrated["training"]
 

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...foundation.errors import UserError, unknown_name
+from ..foundation.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
-    from ...data.radiographs import Radiographs
+    from .radiographs import Radiographs
 
 # How datasets call it, in small letters.
 _NAMES = ("no finding", "normal")
 
 
-def normals(radiographs: Radiographs, label: str = "") -> np.ndarray:
+def normals(radiographs: Radiographs, label: str = "", way_out: str = "name a dataset that has some") -> np.ndarray:
     """Which samples are normal images that are not lateral, bool [N].
 
     Args:
         radiographs: all samples.
         label: whose 1 says so (where several readers looked, all of them); empty takes `No finding` or `normal`
             where there is such a label, else samples of which every label is 0.
+        way_out: what a user can do where no sample is normal.
 
     Raises UserError for a label that is not there, and where no sample is normal.
     """
@@ -34,5 +35,5 @@ def normals(radiographs: Radiographs, label: str = "") -> np.ndarray:
     normal &= samples["view"].to_numpy() != "lateral"
     if not normal.any():
         what = f"{named} is 1 for none" if named else "each has a label that is not 0"
-        raise UserError(f"{radiographs.dataset}: no normal frontal image ({what}); name another: --set label=NAME")
+        raise UserError(f"{radiographs.dataset}: no normal frontal image ({what}); {way_out}")
     return normal
