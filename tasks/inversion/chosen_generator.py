@@ -64,8 +64,8 @@ class ChosenGenerator:
             load_generator(self._path)
         elif seed_of(radiographs.root) == self._recipe.phantom_seed:
             raise UserError(
-                f"{task}: phantoms of seed {self._recipe.phantom_seed} are what the phantom generator learns from; take "
-                "another seed"
+                f"{task}: phantoms of seed {self._recipe.phantom_seed} are what the phantom generator learns from; "
+                "take another seed"
             )
         if radiographs.synthetic or (self._meta is not None and not self._meta.synthetic):
             return
