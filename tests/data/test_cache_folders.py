@@ -137,7 +137,7 @@ def test_entries_are_chosen_by_key_kind_and_age(cache: Path):
         return [each.key for each in chosen(entries, names, kind, older_than)]
 
     assert keys(A) == [A]
-    assert keys("aa", "d") == [A, C]
+    assert keys("aaaa", "dddd") == [A, C]
     assert keys("features/a") == [B]
     assert keys(kind="features") == [B]
     assert keys(kind="building") == [C]
